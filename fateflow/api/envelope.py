@@ -1,0 +1,88 @@
+"""The border of the REST API: typed body in, FATE's envelope out, one mapping of errors."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any, TypeVar
+
+import msgspec
+from flask import Response, request
+
+from fateflow.errors import ArgumentError
+
+T = TypeVar("T")
+
+_SORTED = msgspec.json.Encoder(order="sorted")
+
+
+def body(as_: type[T]) -> T:
+    """The request as a struct, whatever its content type says; unknown keys are ignored.
+
+    Raises ArgumentError with the path of the fault; missing keys are all listed as FATE does.
+    """
+    raw = request.get_data() or b"{}"
+    try:
+        given = msgspec.json.decode(raw)
+    except msgspec.DecodeError as error:
+        raise ArgumentError(f"the request body is not JSON: {error}") from None
+    return convert({} if given is None else given, as_)
+
+
+def convert(given: Any, as_: type[T]) -> T:
+    """A struct from JSON builtins, lenient as FATE's clients need: "9999" and 9999 are one."""
+    if not isinstance(given, dict):
+        raise ArgumentError(f"expected a JSON object, got {type(given).__name__}")
+    present = {k: v for k, v in given.items() if v is not None}
+    missing = [
+        f.encode_name
+        for f in msgspec.structs.fields(as_)  # type: ignore[arg-type]
+        if f.required and f.encode_name not in present
+    ]
+    if missing:
+        raise ArgumentError(f"required argument are missing: {','.join(missing)};")
+    texts = {
+        f.encode_name
+        for f in msgspec.structs.fields(as_)  # type: ignore[arg-type]
+        if f.type is str or f.type == str | None
+    }
+    for name in texts & present.keys():
+        if isinstance(present[name], int):
+            present[name] = str(present[name])
+    try:
+        return msgspec.convert(present, as_, strict=False)
+    except msgspec.ValidationError as error:
+        raise ArgumentError(f"bad request: {error}") from None
+
+
+def query_json() -> dict[str, Any]:
+    """The JSON object that FATE's client puts, percent-encoded, into the query of an upload."""
+    text = urllib.parse.unquote(request.query_string.decode("utf-8", "replace"))
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        found = {**request.args.to_dict(), **request.form.to_dict()}
+    if not isinstance(found, dict):
+        raise ArgumentError("the upload's query must be a JSON object")
+    return found
+
+
+def answer(
+    data: Any = None,
+    *,
+    retcode: int = 0,
+    retmsg: str = "success",
+    job_id: str = "",
+    meta: Any = None,
+    status: int = 200,
+) -> Response:
+    """FATE's envelope: null keys are left out, keys sorted, HTTP 200 whatever happened."""
+    shown = {"retcode": int(retcode), "retmsg": retmsg}
+    optional = {"data": data, "jobId": job_id or None, "meta": meta}
+    shown.update({k: v for k, v in optional.items() if v is not None})
+    return Response(_SORTED.encode(shown), status=status, mimetype="application/json")
+
+
+def attachment(content: bytes, filename: str, mimetype: str) -> Response:
+    """A file answer. The name is unquoted and last in its header: FATE's client wants it so."""
+    headers = {"Content-Disposition": f"attachment; filename={filename}"}
+    return Response(content, mimetype=mimetype, headers=headers)

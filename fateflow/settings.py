@@ -1,0 +1,76 @@
+"""The settings of one site, and where its files live."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """One site. Defaults here, then ``<home>/settings.json``, then ``DISTAFF_*`` variables.
+
+    party: the party this site hosts; "" means standalone: any party that a job names.
+    cores: how many the tasks of all jobs may take together; 0 means the machine's.
+    listed_cores: capacity as FATE counts it (``task_cores`` of jobs are booked against it).
+    """
+
+    home: str
+    party: str = ""
+    host: str = "127.0.0.1"
+    port: int = 9380
+    board_port: int = 8080
+    gateway_port: int = 9370
+    serving_port: int = 8059
+    database_url: str = ""
+    cores: int = 0
+    listed_cores: int = 20
+    log_level: str = "INFO"
+
+    @property
+    def root(self) -> Path:
+        return Path(self.home)
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.root / 'fateflow.db'}"
+
+    @property
+    def tables(self) -> Path:
+        return self.root / "tables"
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / "jobs"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def certs(self) -> Path:
+        return self.root / "certs"
+
+    @property
+    def gateway(self) -> Path:
+        return self.root / "gateway"
+
+    @property
+    def zygote_socket(self) -> Path:
+        return self.run / "zygote.sock"
+
+    @property
+    def gateway_socket(self) -> Path:
+        return self.run / "gateway.sock"
+
+    def hosts(self, party_id: str) -> bool:
+        """Whether this site speaks for a party."""
+        return self.party in ("", party_id)

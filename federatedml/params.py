@@ -1,0 +1,72 @@
+"""Parameters of components: FATE's names and defaults as typed structs.
+
+A struct states each parameter once; from it come validation with the path of the fault, the
+defaults shown by ``parameters``, the JSON Schema of the board's forms and the documentation.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from federatedml.errors import BadParameters
+
+PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
+NonNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
+NonNegativeFloat = Annotated[float, msgspec.Meta(ge=0)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every parameter struct. Cross-field rules go to ``__post_init__`` as ValueError."""
+
+
+P = TypeVar("P", bound=Params)
+
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]+)`(?: - at `([^`]+)`)?")
+
+
+def parse(struct: type[P], given: dict[str, Any], where: str) -> P:
+    """The struct from a configuration's JSON; case of enumerated words does not matter.
+
+    where: ``MODULE#component`` for messages.
+    Raises BadParameters naming the path, what is allowed, and the nearest known name.
+    """
+    try:
+        return msgspec.convert(given, struct, strict=True, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise BadParameters(f"cpn `{where}`{_explained(str(error), struct)}") from None
+
+
+def shown(params: Params) -> dict[str, Any]:
+    """All parameters with their values as JSON builtins, for `component parameters`."""
+    return msgspec.to_builtins(params)  # type: ignore[no-any-return]
+
+
+def _explained(problem: str, struct: type[Params]) -> str:
+    unknown = _UNKNOWN.search(problem)
+    if not unknown:
+        text, _, path = problem.partition(" - at ")
+        return f", {path or '`$`'}: {text[:1].lower()}{text[1:]}"
+    name, path = unknown.group(1), (unknown.group(2) or "$").strip("`")
+    known = _names_at(struct, path)
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"; did you mean `{near[0]}`?" if near else f"; known: {', '.join(sorted(known))}"
+    return f" has redundant parameters: `[['{name}']]` at `{path}`{hint}"
+
+
+def _names_at(struct: type, path: str) -> list[str]:
+    """Parameter names of the struct nested at a path such as ``$.encrypt_param``."""
+    at: Any = struct
+    for step in path.split(".")[1:]:
+        found = next((f for f in msgspec.structs.fields(at) if f.encode_name == step), None)
+        options = [found.type, *getattr(found.type, "__args__", ())] if found else []
+        nested = [t for t in options if isinstance(t, type) and issubclass(t, msgspec.Struct)]
+        if not nested:
+            break
+        at = nested[0]
+    return [f.encode_name for f in msgspec.structs.fields(at)]
