@@ -1,0 +1,189 @@
+"""``distaff``: run a site. The jobs themselves are ``flow``'s."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from fateflow.node import supervisor
+from fateflow.node.federation_commands import audit, cert, routes
+from fateflow.node.processes import health, is_well, prepare
+from fateflow.settings import Settings
+
+START_LIMIT_S = 30.0
+
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".distaff"),
+    show_default=True,
+    envvar="DISTAFF_HOME",
+    help="Folder of all files of the site.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="distaff")
+def main() -> None:
+    """Run one site of Distaff: fateflow, its gateway and its workers."""
+
+
+@main.command()
+@home_option
+@click.option("--party", help="The only party this site hosts; without it, any (standalone).")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port of the REST API.")
+@click.option("--board-port", type=int, help="Port of the board.")
+@click.option("--gateway-port", type=int, help="Port for other parties.")
+@click.option("--serving-port", type=int, help="Port of online inference.")
+@click.option("-d", "--detach", is_flag=True, help="Go to the background once all is well.")
+def up(home: Path, detach: bool, **given: str | int | None) -> None:
+    """Start the site; in the foreground until Ctrl-C or SIGTERM."""
+    settings = _settings(home.absolute(), {k: v for k, v in given.items() if v is not None})
+    if (pid := _running(settings)) is not None:
+        raise click.ClickException(f"{settings.home} is up already (pid {pid}); `distaff down`")
+    for port in (settings.port, settings.gateway_port):
+        _check_free(settings.host, port)
+    prepare(settings)
+    if not detach:
+        click.echo(f"distaff serves {_hosted(settings)} at {_url(settings)}; Ctrl-C ends it")
+        supervisor.run(settings)
+        return
+    with (settings.logs / "supervisor.log").open("ab") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "fateflow.node.supervisor", "--home", settings.home],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    _wait_until_well(settings, child)
+    click.echo(f"distaff serves {_hosted(settings)} at {_url(settings)} (pid {child.pid})")
+
+
+@main.command()
+@home_option
+def down(home: Path) -> None:
+    """End the site and all its workers."""
+    settings = _load(home)
+    pid = _running(settings)
+    if pid is None:
+        click.echo(f"{settings.home} is not up")
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + START_LIMIT_S
+    while _running(settings) is not None:
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"pid {pid} does not end; see {settings.logs}")
+        time.sleep(0.05)
+    click.echo("down")
+
+
+@main.command()
+@home_option
+@click.option("--output", type=click.Choice(["text", "json"]), default="text")
+def status(home: Path, output: str) -> None:
+    """Health of each process; exit status 1 unless all are well."""
+    settings = _load(home)
+    pids = _pids(settings)
+    states = health(settings) if _running(settings) is not None else {}
+    rows = [
+        {"process": name, "pid": pids.get(name), "rss_mb": _rss_mb(pids.get(name)), "state": state}
+        for name, state in states.items()
+    ]
+    if output == "json":
+        click.echo(json.dumps({"up": bool(rows), "url": _url(settings), "processes": rows}))
+    elif not rows:
+        click.echo(f"{settings.home} is not up; start it with `distaff up --home {home}`")
+    else:
+        click.echo(f"{_hosted(settings)} at {_url(settings)}, gateway {settings.gateway_port}")
+        for row in rows:
+            click.echo("{process:10} pid {pid!s:>7}  {rss_mb!s:>5} MB  {state}".format(**row))
+    if not rows or any(state != "ok" for state in states.values()):
+        sys.exit(1)
+
+
+for group in (cert, routes, audit):
+    main.add_command(group)
+
+
+def _settings(home: Path, given: dict[str, str | int]) -> Settings:
+    """Options over the home's file over the defaults."""
+    path = home / "settings.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return msgspec.convert({**kept, **given, "home": str(home)}, Settings)
+
+
+def _load(home: Path) -> Settings:
+    if not (home / "settings.json").exists():
+        raise click.ClickException(f"{home} is no home of a site; `distaff up --home {home}`")
+    return _settings(home.absolute(), {})
+
+
+def _running(settings: Settings) -> int | None:
+    """The supervisor's pid if it lives."""
+    try:
+        pid = int((settings.run / "supervisor.pid").read_text())
+        os.kill(pid, 0)
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    ours = b"distaff" in command or b"supervisor" in command
+    return pid if ours else None
+
+
+def _pids(settings: Settings) -> dict[str, int]:
+    try:
+        return json.loads((settings.run / "processes.json").read_text())  # type: ignore[no-any-return]
+    except (OSError, ValueError):
+        return {}
+
+
+def _rss_mb(pid: int | None) -> int | None:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def _check_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise click.ClickException(
+                f"port {port} on {host}: {error.strerror}; choose another with --port or "
+                "--gateway-port, or end what uses it"
+            ) from None
+
+
+def _wait_until_well(settings: Settings, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_LIMIT_S
+    while not is_well(settings):
+        if child.poll() is not None or time.monotonic() > deadline:
+            states = "; ".join(f"{k}: {v}" for k, v in health(settings).items() if v != "ok")
+            raise click.ClickException(f"the site did not start ({states}); see {settings.logs}")
+        time.sleep(0.05)
+
+
+def _hosted(settings: Settings) -> str:
+    return f"party {settings.party}" if settings.party else "any party (standalone)"
+
+
+def _url(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.port}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The processes of a site: how each is started, and how one sees that it is well."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import secrets
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from fateflow.settings import Settings
+from fateflow.wire.control import CALLS
+from fateflow.worker import spec
+
+
+@dataclass(frozen=True)
+class Process:
+    """A child of the supervisor. ``module`` is run with ``arguments``."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", self.module, *self.arguments]
+
+
+def processes(settings: Settings) -> list[Process]:
+    """In the order of starting."""
+    home = str(settings.root)
+    party = ("--party", settings.party) if settings.party else ()
+    gateway = ("--host", settings.host, "--port", str(settings.gateway_port))
+    flow_url = ("--flow-url", f"http://127.0.0.1:{settings.port}")
+    return [
+        Process("zygote", "fateflow.worker.zygote", ("--socket", str(settings.zygote_socket))),
+        Process(
+            "gateway",
+            "federation.transport.gateway",
+            ("--home", home, *party, *gateway, *flow_url),
+        ),
+        Process("fateflow", "fateflow.app", ("--home", home)),
+    ]
+
+
+def prepare(settings: Settings) -> None:
+    """Make the home's folders, its settings file and the secret of its inner border."""
+    for folder in (
+        settings.tables,
+        settings.jobs,
+        settings.logs,
+        settings.models,
+        settings.run,
+        settings.gateway,
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+    settings.run.chmod(0o700)
+    (settings.root / "settings.json").write_bytes(
+        msgspec.json.format(msgspec.json.encode(settings), indent=2)
+    )
+    (settings.run / "control_calls.json").write_text(json.dumps(sorted(CALLS)))
+    secret = settings.run / "gateway.secret"
+    if not secret.exists():
+        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+
+
+def health(settings: Settings) -> dict[str, str]:
+    """For each process "ok", or what is wrong with it, in words."""
+    return {
+        "zygote": _zygote_health(settings.zygote_socket),
+        "gateway": _socket_health(settings.gateway_socket),
+        "fateflow": _http_health(settings.port),
+    }
+
+
+def is_well(settings: Settings) -> bool:
+    return all(state == "ok" for state in health(settings).values())
+
+
+def _zygote_health(path: Path) -> str:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(3)
+            connection.connect(str(path))
+            connection.sendall(msgspec.json.encode(spec.ListWorkers()) + b"\n")
+            return "ok" if connection.recv(1) else f"closed the connection at {path}"
+    except OSError as error:
+        return f"no answer at {path}: {error.strerror or error}"
+
+
+def _socket_health(path: Path) -> str:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(3)
+            connection.connect(str(path))
+    except OSError as error:
+        return f"no answer at {path}: {error.strerror or error}"
+    return "ok"
+
+
+def _http_health(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+    try:
+        connection.request("POST", "/v1/version/get", body='{"module": "FATEFlow"}')
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer at 127.0.0.1:{port}: {error}"
+    finally:
+        connection.close()
+    return "ok" if status == 200 else f"HTTP {status}"

@@ -1,0 +1,144 @@
+"""One site's process tree: start, watch, restart, end.
+
+``python -m fateflow.node.supervisor --home DIR`` reads ``<home>/settings.json`` and stays in the
+foreground until SIGTERM or SIGINT. A child that dies is started again, after a pause that grows
+while it keeps dying; children die with the supervisor even if it is killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+
+from fateflow.node.processes import Process, prepare, processes
+from fateflow.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+WAKING = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
+GRACE_S = 8.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 0.1, 10.0, 30.0
+
+
+class Supervised:
+    """A child and its restarts."""
+
+    def __init__(self, process: Process, log_folder: Path) -> None:
+        self.process, self.log_folder = process, log_folder
+        self.child: subprocess.Popen[bytes] | None = None
+        self.started = 0.0
+        self.pause_s = FIRST_PAUSE_S
+        self.restart_at = 0.0
+
+    def start(self) -> None:
+        self.log_folder.mkdir(parents=True, exist_ok=True)
+        with (self.log_folder / f"{self.process.name}.log").open("ab") as output:
+            self.child = subprocess.Popen(
+                self.process.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 (single-threaded here)
+            )
+        self.started = time.monotonic()
+        log.info("started %s, pid %d", self.process.name, self.child.pid)
+
+    def check(self, now: float) -> None:
+        """Start the child again if it died, after its pause."""
+        if self.child is None:
+            if now >= self.restart_at:
+                self.start()
+            return
+        code = self.child.poll()
+        if code is None:
+            return
+        self.pause_s = (
+            FIRST_PAUSE_S
+            if now - self.started > STEADY_S
+            else min(self.pause_s * 2, LONGEST_PAUSE_S)
+        )
+        self.restart_at = now + self.pause_s
+        self.child = None
+        log.warning(
+            "%s ended with status %d; starting it again in %.1f s (see %s)",
+            self.process.name,
+            code,
+            self.pause_s,
+            self.log_folder / f"{self.process.name}.log",
+        )
+
+    def end(self) -> None:
+        if self.child and self.child.poll() is None:
+            self.child.terminate()
+
+    def wait(self, until: float) -> None:
+        if self.child is None:
+            return
+        try:
+            self.child.wait(timeout=max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning("%s does not end; killing it", self.process.name)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.child.pid, signal.SIGKILL)
+            self.child.wait()
+
+
+def supervise(settings: Settings) -> None:
+    """Run the site until SIGTERM or SIGINT, which the caller has blocked."""
+    prepare(settings)
+    pid_file = settings.run / "supervisor.pid"
+    pid_file.write_text(str(os.getpid()))
+    children = [Supervised(p, settings.logs / "fate_flow") for p in processes(settings)]
+    try:
+        taken = None
+        while taken is None or taken.si_signo == signal.SIGCHLD:
+            now = time.monotonic()
+            for child in children:
+                child.check(now)
+            (settings.run / "processes.json").write_bytes(
+                msgspec.json.encode({c.process.name: c.child.pid for c in children if c.child})
+            )
+            taken = signal.sigtimedwait(WAKING, 1.0)
+    finally:
+        until = time.monotonic() + GRACE_S
+        for child in reversed(children):  # fateflow first: it must not see its workers die
+            child.end()
+            child.wait(until)
+        pid_file.unlink(missing_ok=True)
+        (settings.run / "processes.json").unlink(missing_ok=True)
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", required=True, type=Path)
+    home = parser.parse_args().home
+    settings = msgspec.json.decode((home / "settings.json").read_bytes(), type=Settings)
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(message)s", force=True)
+    run(settings)
+
+
+def run(settings: Settings) -> None:
+    """``supervise`` until a signal asks to end; signals are blocked and taken in turn."""
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, WAKING)
+    supervise(settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Science that fateflow asks for without importing it: run in a fork of the zygote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from eggroll.storage import Storage
+from federatedml import catalog as components
+from federatedml.data import stored
+from federatedml.errors import ComponentError
+from federatedml.params import parse, shown
+
+
+def catalog() -> dict[str, dict[str, Any]]:
+    """Every component: roles, code paths, parameter schema."""
+    return components.description()
+
+
+def validate(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Check parameters: for each {where, module, parameters} either {"parameters": all of them
+    with defaults} or {"error": one line}."""
+    return [_validated(**item) for item in items]
+
+
+def _validated(where: str, module: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    try:
+        params = components.find(module).Params
+        return {"parameters": shown(parse(params, parameters, where))}
+    except ComponentError as error:
+        return {"error": str(error)}
+
+
+def export_csv(
+    tables: str,
+    namespace: str,
+    name: str,
+    path: str,
+    limit: int = -1,
+    delimiter: str = ",",
+    head: bool = True,
+) -> int:
+    """Write a stored table as CSV on this machine; the number of rows written."""
+    table = Storage(Path(tables)).open(namespace, name)
+    return stored.export_csv(table, Path(path), limit=limit, delimiter=delimiter, head=head)
+
+
+def preview(tables: str, namespace: str, name: str, limit: int = 100) -> dict[str, Any]:
+    """The first rows of a stored table as clients see them."""
+    table = Storage(Path(tables)).open(namespace, name)
+    return {**stored.preview(table, limit), "total": table.count}
+
+
+CALLS: dict[str, Callable[..., Any]] = {
+    "catalog": catalog,
+    "validate": validate,
+    "export_csv": export_csv,
+    "preview": preview,
+}
