@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 _REPLY = msgspec.json.Decoder(spec.Reply)
 RETRY_S = 0.2
 GIVE_UP_S = 30.0
+_ON_TABLES = frozenset({"export_csv", "preview", "drop_table", "link_table"})
 
 
 class ZygoteGone(RuntimeError):
@@ -53,7 +54,7 @@ class Zygote:
 
         Raises RuntimeError with the function's one-line error.
         """
-        if name in ("export_csv", "preview"):
+        if name in _ON_TABLES:
             arguments.setdefault("tables", str(self.tables))
         reply = self._ask(spec.Call(name, arguments))
         assert isinstance(reply, spec.Returned)

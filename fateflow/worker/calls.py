@@ -52,9 +52,31 @@ def preview(tables: str, namespace: str, name: str, limit: int = 100) -> dict[st
     return {**stored.preview(table, limit), "total": table.count}
 
 
+def drop_table(tables: str, namespace: str, name: str) -> bool:
+    """Remove a stored table; whether there was one."""
+    return Storage(Path(tables)).delete(namespace, name)
+
+
+def link_table(
+    tables: str, source_namespace: str, source_name: str, namespace: str, name: str
+) -> dict[str, Any]:
+    """Give a stored table a second name: its {count, partitions, schema, preview}."""
+    storage = Storage(Path(tables))
+    table = storage.link(storage.open(source_namespace, source_name), namespace, name)
+    meta = table.meta
+    return {
+        "count": meta.count,
+        "partitions": meta.partitions,
+        "schema": meta.schema,
+        "preview": stored.preview(table, 100),
+    }
+
+
 CALLS: dict[str, Callable[..., Any]] = {
     "catalog": catalog,
     "validate": validate,
     "export_csv": export_csv,
     "preview": preview,
+    "drop_table": drop_table,
+    "link_table": link_table,
 }

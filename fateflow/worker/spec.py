@@ -198,7 +198,8 @@ class Call(msgspec.Struct, frozen=True, tag="call"):
     """Run a registered function of ``fateflow.worker.calls`` in a fork. Reply: Returned.
 
     Names: "catalog" (), "validate" (list of {where, module, parameters}), "export_csv"
-    (namespace, name, path, limit, delimiter, head), "preview" (namespace, name, limit).
+    (namespace, name, path, limit, delimiter, head), "preview" (namespace, name, limit),
+    "drop_table" (namespace, name), "link_table" (source_namespace, source_name, namespace, name).
     """
 
     name: str

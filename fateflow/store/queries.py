@@ -1,0 +1,220 @@
+"""Reading for those who ask: jobs, tasks, metrics, outputs, by the filters of FATE's clients.
+
+Nothing here writes. A filter value may be a list (any of them); party ids compare as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, select
+from sqlalchemy.orm import aliased
+
+from fateflow.store.database import Database
+from fateflow.store.orm import (
+    JobRow,
+    MetricRow,
+    ModelRow,
+    OutputRow,
+    SummaryRow,
+    TaskRow,
+)
+
+_HIDDEN = {"job_token", "task_token", "position", "events_read"}
+SUBMIT_FAILED = "submit_failed"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which rows of a list: ``limit`` 0 means all, ``number`` counts from 1."""
+
+    limit: int = 0
+    number: int = 1
+    order_by: str = "create_time"
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class At:
+    """A component as one (role, party) runs it."""
+
+    job_id: str
+    role: str
+    party_id: str
+    component: str
+
+
+def jobs(database: Database, filters: Mapping[str, Any]) -> list[JobRow]:
+    """Jobs by column values, in creation order; unknown columns and nulls do not filter, and
+    without any usable filter there are none."""
+    conditions = _conditions(JobRow, filters)
+    if not conditions:
+        return []
+    chosen = select(JobRow).where(*conditions).order_by(JobRow.create_time, JobRow.position)
+    with database.read() as session:
+        return list(session.scalars(chosen))
+
+
+def initiators(database: Database, job_id: str) -> JobRow | None:
+    """The row of a job to answer from when no role was named: the initiator's, else the first."""
+    rows = jobs(database, {"job_id": job_id})
+    return next((r for r in rows if r.is_initiator), rows[0] if rows else None)
+
+
+def job_page(
+    database: Database, equal: Mapping[str, Any], like: Mapping[str, str], page: Page
+) -> tuple[list[JobRow], int]:
+    """A page of jobs and the number of all matches. ``like``: columns that contain a text;
+    ``partner`` there means another party of the job. Jobs that never came to be are hidden."""
+    conditions = [*_conditions(JobRow, equal), JobRow.tag != SUBMIT_FAILED]
+    for name, text in like.items():
+        column = JobRow.roles if name == "partner" else getattr(JobRow, name)
+        conditions.append(func.lower(cast(column, Text)).contains(text.lower(), autoescape=True))
+    return _page(database, select(JobRow).where(*conditions), JobRow, page)
+
+
+def tasks(database: Database, filters: Mapping[str, Any]) -> list[TaskRow]:
+    """The latest version of each matching task, by party in the job's order, then by DAG."""
+    conditions = _conditions(TaskRow, filters)
+    if not conditions:
+        return []
+    later = aliased(TaskRow)
+    newest = (
+        select(func.max(later.task_version))
+        .where(*(getattr(later, name) == getattr(TaskRow, name) for name in _TASK_IDENTITY))
+        .scalar_subquery()
+    )
+    chosen = (
+        select(TaskRow)
+        .outerjoin(JobRow, _same_party(TaskRow, JobRow))
+        .where(*conditions, TaskRow.task_version == newest)
+        .order_by(TaskRow.job_id, JobRow.position, TaskRow.role, TaskRow.position)
+    )
+    with database.read() as session:
+        return list(session.scalars(chosen))
+
+
+def task_page(
+    database: Database, equal: Mapping[str, Any], page: Page
+) -> tuple[list[TaskRow], int]:
+    return _page(database, select(TaskRow).where(*_conditions(TaskRow, equal)), TaskRow, page)
+
+
+def latest_task(database: Database, at: At) -> TaskRow | None:
+    found = tasks(
+        database,
+        {
+            "job_id": at.job_id,
+            "role": at.role,
+            "party_id": at.party_id,
+            "component_name": at.component,
+        },
+    )
+    return found[0] if found else None
+
+
+def metrics(
+    database: Database, at: At, namespace: str | None = None, name: str | None = None
+) -> list[MetricRow]:
+    """What the task's latest version reported, in the order of logging."""
+    version = _version(database, at)
+    chosen = select(MetricRow).where(_of_task(MetricRow, at), MetricRow.task_version == version)
+    if namespace is not None:
+        chosen = chosen.where(MetricRow.namespace == namespace)
+    if name is not None:
+        chosen = chosen.where(MetricRow.name == name)
+    with database.read() as session:
+        return list(session.scalars(chosen.order_by(MetricRow.id)))
+
+
+def summary(database: Database, at: At) -> dict[str, Any]:
+    version = _version(database, at)
+    chosen = select(SummaryRow).where(_of_task(SummaryRow, at), SummaryRow.task_version == version)
+    with database.read() as session:
+        found = session.scalars(chosen).first()
+    return found.values if found else {}
+
+
+def outputs(database: Database, at: At, kind: str) -> list[OutputRow]:
+    """Outputs of the task's latest version, in the order in which the DSL names them."""
+    version = _version(database, at)
+    chosen = select(OutputRow).where(
+        _of_task(OutputRow, at), OutputRow.task_version == version, OutputRow.kind == kind
+    )
+    with database.read() as session:
+        return list(session.scalars(chosen.order_by(OutputRow.position, OutputRow.name)))
+
+
+def output_tables(database: Database, filters: Mapping[str, Any]) -> list[OutputRow]:
+    """Data outputs by column values, in the order in which they came to be."""
+    conditions = _conditions(OutputRow, filters)
+    if not conditions:
+        return []
+    chosen = select(OutputRow).where(*conditions, OutputRow.kind == "data")
+    with database.read() as session:
+        return list(session.scalars(chosen.order_by(OutputRow.create_time, OutputRow.position)))
+
+
+def models(database: Database, filters: Mapping[str, Any]) -> list[ModelRow]:
+    conditions = _conditions(ModelRow, filters)
+    if not conditions:
+        return []
+    with database.read() as session:
+        return list(
+            session.scalars(select(ModelRow).where(*conditions).order_by(ModelRow.create_time))
+        )
+
+
+_TASK_IDENTITY = ("job_id", "component_name", "role", "party_id")
+
+
+def _conditions(row: type, filters: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """Equality with each given column; what is no visible column or is null is left out."""
+    columns = row.__table__.columns  # type: ignore[attr-defined]
+    found = []
+    for name, value in filters.items():
+        key = name.removeprefix("f_")
+        if value is None or key not in columns or key in _HIDDEN:
+            continue
+        column = getattr(row, key)
+        if column.type.python_type not in (str, int, bool, float):
+            continue
+        values = value if isinstance(value, list) else [value]
+        found.append(column.in_([_as(column.type.python_type, v) for v in values]))
+    return found
+
+
+def _as(kind: type, value: Any) -> Any:
+    return str(value) if kind is str else value
+
+
+def _page(database: Database, chosen: Select[Any], row: Any, page: Page) -> tuple[list[Any], int]:
+    column = getattr(row, page.order_by)
+    order: Sequence[Any] = [column.desc() if page.descending else column.asc()]
+    order = [*order, row.position.desc() if page.descending else row.position.asc()]
+    with database.read() as session:
+        total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
+        shown = chosen.order_by(*order)
+        if page.limit > 0:
+            shown = shown.limit(page.limit).offset(page.limit * (max(page.number, 1) - 1))
+        return list(session.scalars(shown)), total
+
+
+def _version(database: Database, at: At) -> int:
+    task = latest_task(database, at)
+    return task.task_version if task else -1
+
+
+def _of_task(row: Any, at: At) -> ColumnElement[bool]:
+    return and_(
+        row.job_id == at.job_id,
+        row.role == at.role,
+        row.party_id == at.party_id,
+        row.component_name == at.component,
+    )
+
+
+def _same_party(left: Any, right: Any) -> ColumnElement[bool]:
+    return and_(*(getattr(left, n) == getattr(right, n) for n in ("job_id", "role", "party_id")))
