@@ -57,7 +57,8 @@ class JobRow(Base):
     end_scheduling_updates: Mapped[int] = mapped_column(default=0)
     engine_name: Mapped[str | None]
     engine_type: Mapped[str | None]
-    cores: Mapped[int] = mapped_column(default=0)
+    cores: Mapped[int] = mapped_column(default=0)  # held now or last; 0 before the first start
+    need_cores: Mapped[int] = mapped_column(default=0)  # to be asked for; never shown
     memory: Mapped[int] = mapped_column(default=0)
     remaining_cores: Mapped[int] = mapped_column(default=0)
     remaining_memory: Mapped[int] = mapped_column(default=0)
@@ -89,6 +90,10 @@ class TaskRow(Base):
     task_id: Mapped[str]
     component_module: Mapped[str] = mapped_column(String(128))
     position: Mapped[int] = mapped_column(default=0)  # topological order of the component
+    party_position: Mapped[int] = mapped_column(default=0)  # order of the party in the job
+    plan: Mapped[dict[str, Any]] = mapped_column(default=dict)  # its TaskPlan; never shown
+    interrupted: Mapped[bool] = mapped_column(default=False)  # lost with its site, not failed
+    retry_at: Mapped[int] = mapped_column(BigInteger, default=0)  # not to be started before
     initiator_role: Mapped[str] = mapped_column(String(16))
     initiator_party_id: Mapped[str] = mapped_column(String(32))
     federated_mode: Mapped[str] = mapped_column(String(16), default="SINGLE")
