@@ -12,44 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
 from federation import codec
+from federation.envelope import Envelope
 from federation.errors import ProtocolViolation, RoleMayNotSend, UndeclaredType
 from federation.message import Message, conforms
 from federation.party import ARBITER, GUEST, HOST, Party, Role
 
+__all__ = ["Context", "Envelope", "Recorder", "Transport"]
+
 T = TypeVar("T")
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    """Identity and description of one message: all that the gateway and the audit log see.
-
-    The first seven fields are the identity: equal identity means the same message.
-    """
-
-    job_id: str
-    component: str
-    version: int
-    message: str
-    number: int
-    src: Party
-    dst: Party
-    kind: str = "plain"
-    reveals: str = ""
-    shape: str = ""
-
-    @property
-    def identity(self) -> tuple[str, str, int, str, int, Party, Party]:
-        return (
-            self.job_id,
-            self.component,
-            self.version,
-            self.message,
-            self.number,
-            self.src,
-            self.dst,
-        )
 
 
 class Transport(Protocol):

@@ -8,7 +8,8 @@ FederationError
 ├── PeerFailed            the peer's task ended without sending what we wait for
 ├── Cancelled             the job was stopped while we waited
 ├── PeerSilent            nothing, not even a heartbeat, for the idle time-out
-└── Unreachable           no route, or every endpoint of the route refused
+├── Unreachable           no route, or every endpoint of the route refused
+└── GatewayRefused        a gateway does not let this pass: unknown job, wrong token, wrong party
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class PeerFailed(FederationError):
 
 
 class Cancelled(FederationError):
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"job {job_id} was stopped")
+    def __init__(self, job_id: str, reason: str = "") -> None:
+        super().__init__(f"job {job_id} was stopped" + (f": {reason}" if reason else ""))
 
 
 class PeerSilent(FederationError, TimeoutError):
@@ -59,3 +60,8 @@ class PeerSilent(FederationError, TimeoutError):
 class Unreachable(FederationError, ConnectionError):
     def __init__(self, party_id: str, tried: str) -> None:
         super().__init__(f"party {party_id} cannot be reached; tried {tried}")
+
+
+class GatewayRefused(FederationError, PermissionError):
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"the gateway refused {what}: {why}")
