@@ -58,6 +58,7 @@ class Zygote:
         self.selector = selectors.DefaultSelector()
         self.decoder = msgspec.json.Decoder(spec.Request)
         self.stopping = False
+        self.pid = os.getpid()
 
     def serve(self) -> None:
         """Answer until SIGTERM; then end every worker."""
@@ -139,7 +140,7 @@ class Zygote:
         if pid:
             return pid
         try:
-            _become_worker()
+            _become_worker(self.pid)
             self.selector.close()
             for client in self.clients - {keep}:
                 client.socket.close()
@@ -196,10 +197,12 @@ class Zygote:
             client.socket.close()
 
 
-def _become_worker() -> None:
+def _become_worker(parent: int) -> None:
     """A process group of its own, default signals, ended by the kernel if the zygote dies."""
     os.setpgid(0, 0)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(70)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
