@@ -213,6 +213,8 @@ def on_party(
     """
     common = complete["job_parameters"]["common"]
     own = _completed_job(job_parameters(conf, role, index), baseline=False)
+    if role == "arbiter":  # it only adds up what others computed: FATE gives it one core
+        own["adaptation_parameters"].update(request_task_cores=1, task_cores_per_node=1)
     cores = own["adaptation_parameters"]["task_cores_per_node"]
     address = {"cores_per_node": listed_cores, "nodes": 1}
     own["engines_address"] = {
@@ -259,7 +261,7 @@ def _completed_job(given: Mapping[str, Any], *, baseline: bool) -> dict[str, Any
     }
     for name in _OBJECTS[1:]:
         job[name] = dict(given.get(name) or {})
-    job.update({name: given[name] for name in _KEPT_IF_GIVEN if name in given})
+    job.update({name: given[name] for name in _KEPT_IF_GIVEN if given.get(name)})
     return job
 
 
@@ -374,9 +376,11 @@ def _checked_job(given: Mapping[str, Any], where: str, faults: list[str]) -> dic
                 f"{where}.{name}: expected a whole number >= {least}, got {_shown(value)}"
             )
             del job[name]
-    for name in _OBJECTS:
-        if not isinstance(job.get(name, {}), dict):
-            faults.append(f"{where}.{name}: expected an object, got {_shown(job.pop(name))}")
+    faults.extend(
+        f"{where}.{name}: expected an object, got {_shown(job.pop(name))}"
+        for name in _OBJECTS
+        if not isinstance(job.get(name, {}), dict)
+    )
     if job.get("job_type", "train") not in JOB_TYPES:
         faults.append(f"{where}.job_type: expected train or predict, got {_shown(job['job_type'])}")
     adaptation = job.get("adaptation_parameters", {})
