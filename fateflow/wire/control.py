@@ -65,6 +65,10 @@ class OnJob(msgspec.Struct, frozen=True, kw_only=True):
     party_id: str
 
 
+class DropJob(OnJob, frozen=True, kw_only=True):
+    """Undo ``create_job``: another party refused, so the job never was. Unknown job: success."""
+
+
 class ApplyResource(OnJob, frozen=True, kw_only=True):
     """Reserve the job's cores here. Reply: Granted."""
 
@@ -180,6 +184,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 CALLS: dict[str, type[msgspec.Struct]] = {
     "create_job": CreateJob,
+    "drop_job": DropJob,
     "apply_resource": ApplyResource,
     "return_resource": ReturnResource,
     "update_job": UpdateJob,
