@@ -138,6 +138,8 @@ class Zygote:
     def _fork(self, body: Any, keep: Client) -> int:
         pid = os.fork()
         if pid:
+            with contextlib.suppress(OSError):  # the child does it too: whoever is first
+                os.setpgid(pid, pid)
             return pid
         try:
             _become_worker(self.pid)

@@ -82,8 +82,7 @@ def test_killing_a_task_ends_its_whole_process_group(zygote):
     launcher.kill("/jobs/family")
     assert wait_for("/jobs/family").code == -9
     assert launcher.alive() == {}
-    with pytest.raises(subprocess.CalledProcessError):
-        subprocess.run(["pgrep", "-g", str(pid)], check=True, stdout=subprocess.DEVNULL)
+    assert not is_running(pid)
 
 
 def test_killing_what_is_not_there_is_no_error(zygote):
@@ -91,15 +90,23 @@ def test_killing_what_is_not_there_is_no_error(zygote):
     launcher.kill("/jobs/never")
 
 
+def is_running(group):
+    """Whether a process of the group runs; a zombie, where nobody reaps, is dead too."""
+    found = subprocess.run(
+        ["pgrep", "--runstates", "RSDI", "-g", str(group)], check=False, stdout=subprocess.DEVNULL
+    )
+    return found.returncode == 0
+
+
 def test_workers_die_with_the_zygote(zygote):
     launcher, process = zygote
     pid = launcher.launch("/jobs/wait")
     process.kill()
     process.wait(10)
-    with pytest.raises(subprocess.CalledProcessError):  # a zombie, where nobody reaps, is dead too
-        for _ in range(1000):
-            alive = ["pgrep", "--runstates", "RSDI", "-g", str(pid)]
-            subprocess.run(alive, check=True, stdout=subprocess.DEVNULL)
+    tries = 500
+    while is_running(pid) and tries:
+        tries -= 1
+    assert tries
 
 
 def test_an_unknown_call_is_answered_with_an_error(zygote):
