@@ -1,0 +1,192 @@
+"""`make demo`: a standalone node, two banks' worth of sample data, one real vertical job.
+
+Everything goes through the two commands that a user has, `distaff` and `flow`. The data is
+scikit-learn's breast-cancer set, split by columns: the guest keeps the label and ten features,
+the host twenty, and each misses some of the other's patients. The node is left running.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+
+ROOT = Path(__file__).resolve().parents[1]
+HOME = ROOT / ".distaff"
+SAMPLES = HOME / "samples"
+BIN = Path(sys.executable).parent
+GUEST_FEATURES = 10
+
+DSL = {
+    "components": {
+        "reader_0": {"module": "Reader", "output": {"data": ["data"]}},
+        "data_transform_0": {
+            "module": "DataTransform",
+            "input": {"data": {"data": ["reader_0.data"]}},
+            "output": {"data": ["data"], "model": ["model"]},
+        },
+        "intersection_0": {
+            "module": "Intersection",
+            "input": {"data": {"data": ["data_transform_0.data"]}},
+            "output": {"data": ["data"]},
+        },
+        "hetero_lr_0": {
+            "module": "HeteroLR",
+            "input": {"data": {"train_data": ["intersection_0.data"]}},
+            "output": {"data": ["data"], "model": ["model"]},
+        },
+        "evaluation_0": {
+            "module": "Evaluation",
+            "input": {"data": {"data": ["hetero_lr_0.data"]}},
+            "output": {"data": ["data"]},
+        },
+    }
+}
+
+
+def conf() -> dict:
+    """The job's configuration: who takes part, where each reads, how the model learns."""
+    readers = {
+        role: {
+            "0": {
+                "reader_0": {"table": {"name": f"patients_{role}", "namespace": "demo"}},
+                "data_transform_0": {"with_label": role == "guest"},
+            }
+        }
+        for role in ("guest", "host")
+    }
+    return {
+        "dsl_version": 2,
+        "initiator": {"role": "guest", "party_id": 9999},
+        "role": {"guest": [9999], "host": [10000], "arbiter": [10000]},
+        "job_parameters": {"common": {"job_type": "train"}},
+        "component_parameters": {
+            "common": {
+                "intersection_0": {"intersect_method": "ecdh"},
+                "hetero_lr_0": {
+                    "penalty": "L2",
+                    "alpha": 0.01,
+                    "optimizer": "rmsprop",
+                    "learning_rate": 0.15,
+                    "max_iter": 20,
+                    "batch_size": 320,
+                    "init_param": {"init_method": "zeros"},
+                    "encrypt_param": {"key_length": 2048},
+                },
+                "evaluation_0": {"eval_type": "binary"},
+            },
+            "role": readers,
+        },
+    }
+
+
+def write_samples() -> None:
+    """The two parties' files and the job's JSON under .distaff/samples."""
+    SAMPLES.mkdir(parents=True, exist_ok=True)
+    x, y = load_breast_cancer(return_X_y=True)
+    x = (x - x.mean(0)) / x.std(0)
+    ids = np.array([f"patient-{i:04d}" for i in range(len(x))])
+    parties = {
+        "guest": (slice(0, -30), np.column_stack([y, x[:, :GUEST_FEATURES]]), "y"),
+        "host": (slice(30, None), x[:, GUEST_FEATURES:], None),
+    }
+    for role, (rows, columns, label) in parties.items():
+        n_features = columns.shape[1] - (label is not None)
+        header = ["id", *([label] if label else []), *(f"x{i}" for i in range(n_features))]
+        with (SAMPLES / f"patients_{role}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(header)
+            for key, row in zip(ids[rows], columns[rows], strict=True):
+                values = [f"{v:.6f}" for v in row]
+                writer.writerow([key, *([str(int(row[0])), *values[1:]] if label else values)])
+        upload = {
+            "file": str(SAMPLES / f"patients_{role}.csv"),
+            "head": 1,
+            "partition": 2,
+            "namespace": "demo",
+            "table_name": f"patients_{role}",
+            "id_delimiter": ",",
+        }
+        (SAMPLES / f"upload_{role}.json").write_text(json.dumps(upload, indent=2))
+    (SAMPLES / "dsl.json").write_text(json.dumps(DSL, indent=2))
+    (SAMPLES / "conf.json").write_text(json.dumps(conf(), indent=2))
+
+
+def run(command: str, *arguments: str) -> None:
+    """One command as a user types it; its failure ends the demo with its own words."""
+    print(f"\n$ {command} {' '.join(arguments)}", flush=True)
+    done = subprocess.run([BIN / command, *arguments], cwd=ROOT, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def start_node() -> int:
+    """A node under .distaff, started if it is not up; the port of its REST API."""
+    asked = subprocess.run(
+        [BIN / "distaff", "status", "--home", str(HOME), "--output", "json"],
+        capture_output=True,
+        check=False,
+    )
+    if asked.returncode == 0:
+        return int(json.loads(asked.stdout)["url"].rpartition(":")[2])
+    ports = {name: free_port(wanted) for name, wanted in (("port", 9380), ("gateway-port", 9370))}
+    options = [part for name, port in ports.items() for part in (f"--{name}", str(port))]
+    run("distaff", "up", "--home", str(HOME), "-d", *options)
+    return ports["port"]
+
+
+def free_port(wanted: int) -> int:
+    """The usual port, or any other if something listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> None:
+    write_samples()
+    port = start_node()
+    os.environ["DISTAFF_SERVER"] = f"127.0.0.1:{port}"
+    for role in ("guest", "host"):
+        run("flow", "data", "upload", "-c", str(SAMPLES / f"upload_{role}.json"), "--drop")
+    run(
+        "flow", "job", "submit",
+        "-d", str(SAMPLES / "dsl.json"),
+        "-c", str(SAMPLES / "conf.json"),
+        "--wait",
+    )  # fmt: skip
+    run("flow", "job", "list", "-l", "3")
+    show_metrics()
+    print(f"\nREST API       http://127.0.0.1:{port}/v1")
+    print(f"files          {HOME}  (samples, logs, models, audit)")
+    print(f"next           export DISTAFF_SERVER=127.0.0.1:{port}; {BIN}/flow --help")
+    print(f"what left      {BIN}/distaff audit report --home {HOME} --job JOB_ID")
+    print(f"end the node   {BIN}/distaff down --home {HOME}")
+
+
+def show_metrics() -> None:
+    """AUC and KS of the job that just ended."""
+    listed = subprocess.run(
+        [BIN / "flow", "--output", "json", "job", "list", "-l", "1"],
+        capture_output=True,
+        check=True,
+    )
+    job_id = json.loads(listed.stdout)["data"]["jobs"][0]["job_id"]
+    run(
+        "flow", "component", "get-summary",
+        "-j", job_id, "-r", "guest", "-p", "9999", "-cpn", "evaluation_0",
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
