@@ -37,7 +37,8 @@ class Message(Generic[T]):
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = f"{owner.__module__.rpartition('.')[2]}.{name}"
+        # A protocol's message, listed again in the Wire of a component that uses it, keeps its name.
+        self.name = self.name or f"{owner.__module__.rpartition('.')[2]}.{name}"
 
     @property
     def type(self) -> Any:
