@@ -22,7 +22,7 @@ class Launcher(Protocol):
     def alive(self) -> dict[str, int]:
         """Folders of live workers, and their pids."""
 
-    def call(self, name: str, **arguments: Any) -> Any:
+    def call(self, name: str, /, **arguments: Any) -> Any:
         """Run a function of ``fateflow.worker.calls`` with the science imported.
 
         Raises RuntimeError with its one-line error.

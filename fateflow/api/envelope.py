@@ -6,13 +6,19 @@ import urllib.parse
 from typing import Any, TypeVar
 
 import msgspec
-from flask import Response, request
+from flask import Response, current_app, request
 
 from fateflow.errors import ArgumentError
+from fateflow.site import Site
 
 T = TypeVar("T")
 
 _SORTED = msgspec.json.Encoder(order="sorted")
+
+
+def site() -> Site:
+    """The site that this server speaks for."""
+    return current_app.extensions["site"]  # type: ignore[no-any-return]
 
 
 def body(as_: type[T]) -> T:
@@ -20,19 +26,26 @@ def body(as_: type[T]) -> T:
 
     Raises ArgumentError with the path of the fault; missing keys are all listed as FATE does.
     """
+    return convert(given(), as_)
+
+
+def given() -> dict[str, Any]:
+    """The request's JSON object as it is; no body and null count as an empty one."""
     raw = request.get_data() or b"{}"
     try:
-        given = msgspec.json.decode(raw)
+        found = msgspec.json.decode(raw)
     except msgspec.DecodeError as error:
         raise ArgumentError(f"the request body is not JSON: {error}") from None
-    return convert({} if given is None else given, as_)
+    if found is not None and not isinstance(found, dict):
+        raise ArgumentError(f"expected a JSON object, got {type(found).__name__}")
+    return found or {}
 
 
-def convert(given: Any, as_: type[T]) -> T:
+def convert(found: Any, as_: type[T]) -> T:
     """A struct from JSON builtins, lenient as FATE's clients need: "9999" and 9999 are one."""
-    if not isinstance(given, dict):
-        raise ArgumentError(f"expected a JSON object, got {type(given).__name__}")
-    present = {k: v for k, v in given.items() if v is not None}
+    if not isinstance(found, dict):
+        raise ArgumentError(f"expected a JSON object, got {type(found).__name__}")
+    present = {k: v for k, v in found.items() if v is not None}
     missing = [
         f.encode_name
         for f in msgspec.structs.fields(as_)  # type: ignore[arg-type]

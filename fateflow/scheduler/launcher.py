@@ -49,7 +49,7 @@ class Zygote:
         assert isinstance(reply, spec.Workers)
         return reply.alive
 
-    def call(self, name: str, **arguments: Any) -> Any:
+    def call(self, name: str, /, **arguments: Any) -> Any:
         """Run a function of ``fateflow.worker.calls``; table calls get this site's tables.
 
         Raises RuntimeError with the function's one-line error.

@@ -31,6 +31,8 @@ class Database:
         self.url = url
         self.engine = _engine(url)
         self._writing = threading.RLock()
+        self._changed = threading.Condition()
+        self.writes = 0
 
     def create(self) -> None:
         """Make missing tables (fresh database); later schemas come by migration."""
@@ -50,6 +52,16 @@ class Database:
             session.begin(),
         ):
             yield session
+        with self._changed:
+            self.writes += 1
+            self._changed.notify_all()
+
+    def wait_for_write(self, seen: int, timeout_s: float) -> int:
+        """Sleep until a transaction was committed after ``writes`` stood at ``seen``, or until
+        the time is over; how many there were by then. Long polls wait here, and poll nothing."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.writes != seen, timeout_s)
+            return self.writes
 
 
 def _engine(url: str) -> Engine:

@@ -11,36 +11,118 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_JOB_COLUMNS = (
-    "user_id job_id name description tag dsl runtime_conf runtime_conf_on_party "
-    "train_runtime_conf initiator_role initiator_party_id user role party_id "
-    "is_initiator progress ready_signal ready_time cancel_signal cancel_time rerun_signal "
-    "end_scheduling_updates engine_name engine_type cores memory remaining_cores "
-    "remaining_memory resource_in_use apply_resource_time return_resource_time "
-    "inheritance_info inheritance_status elapsed reason"
-).split()
+_JOB_COLUMNS = [
+    "user_id",
+    "job_id",
+    "name",
+    "description",
+    "tag",
+    "dsl",
+    "runtime_conf",
+    "runtime_conf_on_party",
+    "train_runtime_conf",
+    "initiator_role",
+    "initiator_party_id",
+    "user",
+    "role",
+    "party_id",
+    "is_initiator",
+    "progress",
+    "ready_signal",
+    "ready_time",
+    "cancel_signal",
+    "cancel_time",
+    "rerun_signal",
+    "end_scheduling_updates",
+    "engine_name",
+    "engine_type",
+    "cores",
+    "memory",
+    "remaining_cores",
+    "remaining_memory",
+    "resource_in_use",
+    "apply_resource_time",
+    "return_resource_time",
+    "inheritance_info",
+    "inheritance_status",
+    "elapsed",
+    "reason",
+]
 
-_TASK_COLUMNS = (
-    "job_id component_name component_module task_id task_version initiator_role "
-    "initiator_party_id federated_mode federated_status_collect_type status auto_retries "
-    "auto_retry_delay role party_id run_on_this_party worker_id run_ip run_port run_pid "
-    "party_status component_parameters engine_conf kill_status error_report elapsed"
-).split()
+_TASK_COLUMNS = [
+    "job_id",
+    "component_name",
+    "component_module",
+    "task_id",
+    "task_version",
+    "initiator_role",
+    "initiator_party_id",
+    "federated_mode",
+    "federated_status_collect_type",
+    "status",
+    "auto_retries",
+    "auto_retry_delay",
+    "role",
+    "party_id",
+    "run_on_this_party",
+    "worker_id",
+    "run_ip",
+    "run_port",
+    "run_pid",
+    "party_status",
+    "component_parameters",
+    "engine_conf",
+    "kill_status",
+    "error_report",
+    "elapsed",
+]
 
-_DATA_VIEW_COLUMNS = (
-    "job_id component_name task_id task_version role party_id table_name table_namespace"
-).split()
+_DATA_VIEW_COLUMNS = [
+    "job_id",
+    "component_name",
+    "task_id",
+    "task_version",
+    "role",
+    "party_id",
+    "table_name",
+    "table_namespace",
+]
 
-_MODEL_COLUMNS = (
-    "role party_id job_id model_id model_version initiator_role initiator_party_id runtime_conf "
-    "train_dsl train_runtime_conf runtime_conf_on_party inference_dsl fate_version parent_info "
-    "loaded_times imported archive_sha256 archive_from_ip"
-).split()
+_MODEL_COLUMNS = [
+    "role",
+    "party_id",
+    "job_id",
+    "model_id",
+    "model_version",
+    "initiator_role",
+    "initiator_party_id",
+    "runtime_conf",
+    "train_dsl",
+    "train_runtime_conf",
+    "runtime_conf_on_party",
+    "inference_dsl",
+    "fate_version",
+    "parent_info",
+    "loaded_times",
+    "imported",
+    "archive_sha256",
+    "archive_from_ip",
+]
 
 _PROVIDER = {"name": "", "version": "", "path": "", "class_path": {}, "env": {}, "python_env": ""}
 
 FLOW_MODULES = frozenset(
-    "apireader cacheloader download modelloader modelrestore modelstore reader upload writer".split()
+    [
+        "apireader",
+        "cacheloader",
+        "download",
+        "modelloader",
+        "modelrestore",
+        "modelstore",
+        "reader",
+        "upload",
+        "writer",
+    ]
 )
 """Modules that FATE lists under its provider ``fate_flow``, lower case."""
 
@@ -175,10 +257,3 @@ def address(row: Any) -> dict[str, Any]:
     }
     given = {**standalone, **row.address} if row.engine == "STANDALONE" else row.address
     return {k: "******" if "passw" in k.lower() and v else v for k, v in given.items()}
-
-
-def board_url(host: str, port: int, job_id: str, role: str, party_id: str) -> str:
-    return (
-        f"http://{host}:{port}/index.html#/dashboard"
-        f"?job_id={job_id}&role={role}&party_id={party_id}"
-    )

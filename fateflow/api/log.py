@@ -1,0 +1,86 @@
+"""``/v1/log`` and ``/v1/job/log``: logs as archives, and live by line numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from flask import Blueprint, Response
+
+from fateflow.api import asked
+from fateflow.api.envelope import answer, body, site
+from fateflow.api.files import tar_gz
+from fateflow.errors import DownloadError
+from fateflow.store import logs
+
+blueprint = Blueprint("log", __name__, url_prefix="/v1")
+
+MOST_LINES = 100_000
+
+
+class WhichLog(msgspec.Struct, frozen=True, kw_only=True):
+    """A log file. ``begin`` and ``end`` are line numbers from 1, both included."""
+
+    job_id: str
+    log_type: str = "jobSchedule"
+    role: str = ""
+    party_id: str = ""
+    component_name: str = ""
+    begin: int | None = None
+    end: int | None = None
+    lines: int = 100
+
+
+@blueprint.post("/job/log/download")
+def download() -> Response:
+    """All logs of a job as one archive; names inside are relative to the job's folder."""
+    wanted = body(asked.OfJob)
+    folder = logs.folder(site().settings.logs, wanted.job_id)
+    if not folder.is_dir():
+        raise DownloadError(
+            f"Log file path: '{folder}' not found. Please check if the job id is valid.",
+            status=404,
+        )
+    members = [(path, str(path.relative_to(folder))) for path in sorted(folder.rglob("*"))]
+    return tar_gz(members, f"job_{wanted.job_id}_log.tar.gz", site().settings.run)
+
+
+@blueprint.post("/job/log/path")
+def path() -> Response:
+    wanted = body(asked.OfJob)
+    return answer({"logs_directory": str(logs.folder(site().settings.logs, wanted.job_id))})
+
+
+@blueprint.post("/log/size")
+def size() -> Response:
+    return answer({"size": logs.size(_file(body(WhichLog)))})
+
+
+@blueprint.post("/log/cat")
+def cat() -> Response:
+    wanted = body(WhichLog)
+    begin = max(wanted.begin or 1, 1)
+    end = min(wanted.end or begin + MOST_LINES - 1, begin + MOST_LINES - 1)
+    return answer(_shown(logs.cut(_file(wanted), begin, end)))
+
+
+@blueprint.post("/log/tail")
+def tail() -> Response:
+    """Our own: the last ``lines`` lines."""
+    wanted = body(WhichLog)
+    return answer(_shown(logs.tail(_file(wanted), min(max(wanted.lines, 1), MOST_LINES))))
+
+
+def _file(wanted: WhichLog) -> Path:
+    return logs.file(
+        site().settings.logs,
+        wanted.log_type,
+        wanted.job_id,
+        wanted.role,
+        wanted.party_id,
+        wanted.component_name,
+    )
+
+
+def _shown(lines: list[tuple[int, str]]) -> list[dict[str, object]]:
+    return [{"line_num": number, "content": content} for number, content in lines]

@@ -1,0 +1,97 @@
+"""Reading the log files of a job while they are written: no shell, no way out of the folder."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from fateflow.errors import ArgumentError
+
+_SCHEDULE = {
+    "jobSchedule": "fate_flow_schedule.log",
+    "jobScheduleError": "fate_flow_schedule_error.log",
+}
+_PARTY = {
+    "partyError": "ERROR.log",
+    "partyWarning": "WARNING.log",
+    "partyInfo": "INFO.log",
+    "partyDebug": "DEBUG.log",
+}
+_COMPONENT = {
+    "componentInfo": "INFO.log",
+    "componentError": "ERROR.log",
+    "componentWarning": "WARNING.log",
+    "componentDebug": "DEBUG.log",
+}
+LOG_TYPES = (*_SCHEDULE, *_PARTY, *_COMPONENT)
+
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_IP = re.compile(r"\b(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\b")
+_LOCAL = ("127.0.0.1", "0.0.0.0")  # noqa: S104 (a text to leave unmasked, nothing is bound)
+LONGEST_LINE = 16_384
+
+
+def folder(logs: Path, *parts: str) -> Path:
+    """A folder below ``logs``. Raises ArgumentError for a part that is no plain name."""
+    for part in parts:
+        if not _PART.fullmatch(part):
+            raise ArgumentError("a job id, role, party id or component name is not a plain name")
+    return logs.joinpath(*parts)
+
+
+def file(
+    logs: Path, log_type: str, job_id: str, role: str = "", party_id: str = "", component: str = ""
+) -> Path:
+    """The file behind a ``log_type``. Raises ArgumentError naming what is missing."""
+    if log_type in _SCHEDULE:
+        name, needed = _SCHEDULE[log_type], {"job_id": job_id}
+    elif log_type in _PARTY:
+        name, needed = _PARTY[log_type], {"job_id": job_id, "role": role, "party_id": party_id}
+    elif log_type in _COMPONENT:
+        name = _COMPONENT[log_type]
+        needed = {
+            "job_id": job_id,
+            "role": role,
+            "party_id": party_id,
+            "component_name": component,
+        }
+    else:
+        raise ArgumentError(f"unknown log_type; allowed: {', '.join(LOG_TYPES)}")
+    missing = [key for key, value in needed.items() if not value]
+    if missing:
+        raise ArgumentError(f"required argument are missing: {','.join(missing)};")
+    return folder(logs, *needed.values()) / name
+
+
+def size(path: Path) -> int:
+    """How many lines there are now; 0 without a file."""
+    return sum(1 for _ in _lines(path))
+
+
+def cut(path: Path, begin: int = 1, end: int | None = None) -> list[tuple[int, str]]:
+    """Lines ``begin`` to ``end``, counted from 1, both included, addresses masked."""
+    wanted = itertools.islice(_lines(path), max(begin, 1) - 1, end)
+    return [(i, masked(line)) for i, line in enumerate(wanted, max(begin, 1))]
+
+
+def tail(path: Path, count: int) -> list[tuple[int, str]]:
+    """The last ``count`` lines with their numbers, addresses masked."""
+    last = deque(enumerate(_lines(path), 1), maxlen=count)
+    return [(i, masked(line)) for i, line in last]
+
+
+def masked(line: str) -> str:
+    """Hide IP addresses but this machine's own."""
+    return _IP.sub(lambda m: m.group() if m.group() in _LOCAL else "xxx.xxx.xxx.xxx", line)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open("rb") as stream:
+            for raw in stream:
+                yield raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip("\r\n")
+    except FileNotFoundError:
+        return
