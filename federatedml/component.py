@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
-from eggroll.storage import Storage
+from eggroll.storage import Storage, StoredTable
 from federatedml.data.frame import Data
 from federatedml.params import Params
 from federation import Context, Role
@@ -50,6 +50,12 @@ class Report(Protocol):
     def checkpoint(self, step_index: int, step_name: str, model: Model) -> None:
         """Keep a model from which a later run can go on."""
 
+    def table_stored(self, stored: StoredTable, options: Mapping[str, Any]) -> None:
+        """A table under a name of the user's came to be; ``options`` are those of its upload."""
+
+    def table_read(self, namespace: str, name: str) -> None:
+        """A user's table was read."""
+
 
 class Silent:
     """A Report that keeps what it is told: for tests and notebooks."""
@@ -59,6 +65,8 @@ class Silent:
         self.told: dict[str, Any] = {}
         self.done = 0.0
         self.checkpoints: list[tuple[int, str, Model]] = []
+        self.tables_stored: list[tuple[StoredTable, Mapping[str, Any]]] = []
+        self.tables_read: list[tuple[str, str]] = []
 
     def metric(
         self, namespace: str, name: str, metric_type: str, points: Points = (), **meta: Any
@@ -75,6 +83,12 @@ class Silent:
 
     def checkpoint(self, step_index: int, step_name: str, model: Model) -> None:
         self.checkpoints.append((step_index, step_name, model))
+
+    def table_stored(self, stored: StoredTable, options: Mapping[str, Any]) -> None:
+        self.tables_stored.append((stored, options))
+
+    def table_read(self, namespace: str, name: str) -> None:
+        self.tables_read.append((namespace, name))
 
 
 class Ctx(Context):
@@ -149,10 +163,11 @@ class Inputs:
 
 @dataclass
 class Outputs:
-    """What a task gives. ``data``: one entry per declared output, None for an empty one.
+    """What a task gives. ``data``: one entry per declared output, None for an empty one; a
+    StoredTable is linked under the output's name instead of being written again.
     ``cache``: a folder under ``ctx.folder`` to keep as the cache output."""
 
-    data: list[Data | None] = field(default_factory=list)
+    data: list[Data | StoredTable | None] = field(default_factory=list)
     model: Model | None = None
     cache: Path | None = None
 
