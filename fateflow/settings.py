@@ -72,5 +72,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.run / "gateway.sock"
 
     def hosts(self, party_id: str) -> bool:
-        """Whether this site speaks for a party."""
-        return self.party in ("", party_id)
+        """Whether this site speaks for a party. "0" is every site's own, of local jobs."""
+        return self.party in ("", party_id) or party_id == "0"
