@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy import sparse
 
+from federatedml.component import Ctx, Model, Trainer
 from federatedml.data.frame import Floats, Frame, Predictions
 
 
@@ -72,28 +74,43 @@ def united(parts: Sequence[Predictions]) -> Predictions:
         return first
     return replace(
         first,
-        ids=_stacked([p.ids for p in parts]),
-        result=_stacked([p.result for p in parts]),
-        score=_stacked([p.score for p in parts]),
-        detail=_stacked([p.detail for p in parts]),
-        stage=_stacked([p.stage for p in parts]),
-        label=_stacked([p.label for p in parts]),
-        weight=_stacked([p.weight for p in parts]),
-        match_ids=_stacked([p.match_ids for p in parts]),
+        ids=stacked([p.ids for p in parts]),
+        result=stacked([p.result for p in parts]),
+        score=stacked([p.score for p in parts]),
+        detail=stacked([p.detail for p in parts]),
+        stage=stacked([p.stage for p in parts]),
+        label=stacked([p.label for p in parts]),
+        weight=stacked([p.weight for p in parts]),
+        match_ids=stacked([p.match_ids for p in parts]),
     )
+
+
+def predicted(
+    component: Trainer[Any], ctx: Ctx, model: Model | None, data: Frame | None, stage: str
+) -> Predictions | None:
+    """This party's predictions, marked with their stage; None for a party that learns none."""
+    predict = component.stage("predict", ctx.role)
+    if predict is None:
+        return None
+    said: Predictions | None = predict(ctx, model, data)
+    return staged(said, stage) if said is not None else None
+
+
+def stacked(columns: Sequence[Any]) -> Any:
+    """One column, matrix or table of several; None where any part lacks it."""
+    if any(column is None for column in columns):
+        return None
+    if isinstance(columns[0], pa.Table):
+        return pa.concat_tables(columns)
+    if isinstance(columns[0], (pa.Array, pa.ChunkedArray)):
+        chunks = [c.combine_chunks() if isinstance(c, pa.ChunkedArray) else c for c in columns]
+        return pa.concat_arrays(chunks)
+    if sparse.issparse(columns[0]):
+        return sparse.vstack(columns, format="csr")
+    return np.concatenate(columns)
 
 
 def _labels(classes: list[Any], picked: NDArray[np.int64]) -> NDArray[Any] | pa.Array:
     if all(isinstance(c, str) for c in classes):
         return pa.array(classes, pa.string()).take(pa.array(picked))
     return np.asarray(classes)[picked]
-
-
-def _stacked(columns: Sequence[Any]) -> Any:
-    """One column of several; None where any part lacks it."""
-    if any(column is None for column in columns):
-        return None
-    if isinstance(columns[0], (pa.Array, pa.ChunkedArray)):
-        chunks = [c.combine_chunks() if isinstance(c, pa.ChunkedArray) else c for c in columns]
-        return pa.concat_arrays(chunks)
-    return np.concatenate(columns)
