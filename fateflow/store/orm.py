@@ -59,6 +59,7 @@ class JobRow(Base):
     engine_type: Mapped[str | None]
     cores: Mapped[int] = mapped_column(default=0)  # held now or last; 0 before the first start
     need_cores: Mapped[int] = mapped_column(default=0)  # to be asked for; never shown
+    parallelism: Mapped[int] = mapped_column(default=0)  # components at once; 0: by the cores
     memory: Mapped[int] = mapped_column(default=0)
     remaining_cores: Mapped[int] = mapped_column(default=0)
     remaining_memory: Mapped[int] = mapped_column(default=0)

@@ -33,6 +33,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True):
     """Make the rows of one (role, party). ``roles``: role to party ids, in order.
 
     dsl: the DSL to execute (a predict job's is the inference DSL). runtime_conf: completed.
+    parallelism: components at once as the submitter gave it; 0: as many as there are cores.
     """
 
     job_id: str
@@ -52,6 +53,7 @@ class CreateJob(msgspec.Struct, frozen=True, kw_only=True):
     job_token: str
     create_time: int
     cores: int = 0
+    parallelism: int = 0
     user: dict[str, Any] = {}
     inheritance_info: dict[str, Any] = {}
     tasks: list[TaskPlan] = []
@@ -123,13 +125,17 @@ class CollectTasks(OnJob, frozen=True, kw_only=True):
 
 
 class TaskReport(OnJob, frozen=True, kw_only=True):
-    """Party to initiator: the task's state at that party. error: one line, no data values."""
+    """Party to initiator: the task's state at that party. error: one line, no data values.
+
+    interrupted: it failed because its site went down under it, so it costs no automatic retry.
+    """
 
     component: str
     version: int
     status: str
     progress: int = 0
     error: str = ""
+    interrupted: bool = False
     start_time: int | None = None
     end_time: int | None = None
     elapsed: int | None = None
