@@ -15,6 +15,7 @@ import msgspec
 
 from fateflow.domain.conf import Conf
 from fateflow.domain.dsl import Dag, Node
+from fateflow.domain.inference import code_path
 from fateflow.domain.parameters import Lookup, Resolved, resolve
 from fateflow.errors import Refused
 from fateflow.site import Site
@@ -125,6 +126,7 @@ def _drafts(
                 parameters=parameters,
                 source=given.source,
                 need_run=given.need_run,
+                code_path=code_path(entry, role),
             )
         )
     return found

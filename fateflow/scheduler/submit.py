@@ -42,8 +42,13 @@ def submit(site: Site, dsl: Any, conf: Any) -> dict[str, Any]:
     return _submitted(site, lambda job_id: _plan(site, job_id, dsl, conf))
 
 
-def submit_local(site: Site, module: str, parameters: dict[str, Any]) -> dict[str, Any]:
-    """Make a job of one component that only this site runs: Upload, Download, Writer."""
+def submit_local(
+    site: Site, module: str, parameters: dict[str, Any], job_id: str = ""
+) -> dict[str, Any]:
+    """Make a job of one component that only this site runs: Upload, Download, Writer.
+
+    job_id: from ``ids.new_job_id``, if files were put in the job's folder before; else a new one.
+    """
     component = f"{module.lower()}_0"
     party = int(ids.LOCAL_PARTY)
     conf = {
@@ -54,7 +59,7 @@ def submit_local(site: Site, module: str, parameters: dict[str, Any]) -> dict[st
         "component_parameters": {"role": {ids.LOCAL_ROLE: {"0": {component: parameters}}}},
     }
     dsl = {"components": {component: {"module": module}}}
-    return _submitted(site, lambda job_id: _plan(site, job_id, dsl, conf))
+    return _submitted(site, lambda job_id: _plan(site, job_id, dsl, conf), job_id)
 
 
 def warning(conf: Any) -> str:
@@ -65,8 +70,8 @@ def warning(conf: Any) -> str:
         return ""
 
 
-def _submitted(site: Site, planned: Callable[[str], Plan]) -> dict[str, Any]:
-    job_id = ids.new_job_id()
+def _submitted(site: Site, planned: Callable[[str], Plan], job_id: str = "") -> dict[str, Any]:
+    job_id = job_id or ids.new_job_id()
     try:
         plan = planned(job_id)
         requests = _requests(site, plan)
@@ -166,6 +171,7 @@ def _requests(site: Site, plan: Plan) -> list[CreateJob]:
         model_version=plan.model_version,
         job_token=secrets.token_hex(32),
         create_time=now_ms(),
+        parallelism=int(plan.conf.common.get("task_parallelism", 0)),
         user=confs.user_names(plan.conf),
         inheritance_info=plan.inheritance,
     )

@@ -16,7 +16,7 @@ class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     roles: every role that runs it. parameters: as configured for this party, merged.
     shown: all parameters with defaults (``ComponentParam`` of FATE). source: the component whose
-    configuration they came from (``ComponentParameterSource``).
+    configuration they came from (``ComponentParameterSource``). code_path: FATE's class name.
     """
 
     component: str
@@ -27,6 +27,7 @@ class TaskPlan(msgspec.Struct, frozen=True, kw_only=True):
     shown: dict[str, Any] = {}
     source: str = ""
     need_run: bool = True
+    code_path: str = ""
 
 
 class CreateJob(msgspec.Struct, frozen=True, kw_only=True):
