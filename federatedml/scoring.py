@@ -173,6 +173,18 @@ def score(
     return summaries
 
 
+def one_against_rest(report: Report, of: Predictions, stage: str, key: str) -> None:
+    """AUC and KS of each class against all others, from the rows of this stage alone."""
+    for at, name in enumerate(of.classes):
+        ranking = Ranking(_is_class(of.label, name), of.detail[:, at])
+        if not ranking.has_both_classes:
+            LOG.warning("%s of %s: a class is missing or alone, left out", stage, key)
+            continue
+        found = {"auc": curves.auc(ranking), "ks": curves.ks(ranking)[0]}
+        metas: dict[str, Any] = {str(name): {k: curve_report.shown(v) for k, v in found.items()}}
+        report.metric(stage, f"{key}_class_{name}_ovr", "ovr", **metas)
+
+
 def tell_summary(
     report: Report, stage: str, key: str, values: Mapping[str, float], kind: str = SUMMARY_TYPE
 ) -> None:
@@ -189,10 +201,10 @@ def _require(of: Predictions, key: str, kind: str) -> None:
         raise BadData(f"{key}: there are no rows to evaluate")
     if not np.isfinite(of.score).all():
         raise BadData(f"{key}: some scores are missing or infinite")
-    if kind == "binary" and of.detail.shape[1] != 2:
+    if kind == "binary" and of.detail.shape[1] > 2:
         raise BadData(
-            f"{key}: eval_type binary needs predictions of 2 classes, these have "
-            f"{of.detail.shape[1]}; use eval_type multi or regression"
+            f"{key}: eval_type binary takes predictions of 2 classes, these have "
+            f"{of.detail.shape[1]}; use eval_type multi"
         )
 
 
@@ -200,8 +212,11 @@ def truth(of: Predictions, key: str, pos_label: Any = None) -> tuple[NDArray[np.
     """(n,) 1 for rows of the positive class, else 0; and (n,) their scores of that class.
 
     pos_label: the positive class, as number or text; None, or FATE's default 1 where no class is
-    called 1, is the second class. Raises BadData if it is no class of the predictions.
+    called 1, is the second class. Predictions without classes (a regression) score pos_label.
+    Raises BadData if it is no class of the predictions.
     """
+    if of.detail.shape[1] == 1:
+        return _is_class(of.label, 1 if pos_label is None else pos_label), of.score
     at = 1
     if pos_label is not None:
         same = [i for i, name in enumerate(of.classes) if _is_same(name, pos_label)]
@@ -210,21 +225,31 @@ def truth(of: Predictions, key: str, pos_label: Any = None) -> tuple[NDArray[np.
                 f"{key}: pos_label is none of the {len(of.classes)} classes of the predictions"
             )
         at = same[0] if same else 1
-    positive = of.classes[at]
-    label = of.label
+    return _is_class(of.label, of.classes[at]), of.score if at == 1 else of.detail[:, at]
+
+
+def _is_class(label: Any, name: Any) -> NDArray[np.int64]:
+    """(n,) 1 where the label is this class, else 0."""
     if isinstance(label, (pa.Array, pa.ChunkedArray)):
-        y = np.asarray(pc.fill_null(pc.equal(label, pa.scalar(str(positive))), False))
+        same = np.asarray(pc.fill_null(pc.equal(label, pa.scalar(str(name))), False))
     else:
-        y = np.asarray(label) == float(positive)
-    return y.astype(np.int64), of.score if at == 1 else of.detail[:, at]
+        same = np.asarray(label) == (float(name) if _is_number(name) else None)
+    return np.asarray(same, dtype=np.int64)
 
 
 def _is_same(one: Any, other: Any) -> bool:
     """Whether two class names are equal, 1, 1.0 and "1" being one."""
-    try:
+    if _is_number(one) and _is_number(other):
         return float(one) == float(other)
+    return str(one) == str(other)
+
+
+def _is_number(name: Any) -> bool:
+    try:
+        float(name)
     except (TypeError, ValueError):
-        return str(one) == str(other)
+        return False
+    return True
 
 
 def codes(*columns: Any) -> tuple[list[Any], list[NDArray[np.int64]]]:

@@ -63,18 +63,19 @@ class Ranking:
     @cached_property
     def distinct(self) -> Floats:
         """(u,) the different scores, falling."""
-        return self.scores[np.concatenate([[True], np.diff(self.scores) != 0])]
+        first: Floats = self.scores[np.concatenate([[True], np.diff(self.scores) != 0])]
+        return first
 
     @cached_property
     def stepped(self) -> Floats:
         """(100,) thresholds: every 1 % of the different scores."""
-        every: Floats = self.distinct[_every_percent(len(self.distinct))]
-        return every
+        return self.distinct[_every_percent(len(self.distinct))]
 
     @cached_property
     def stepped_to_end(self) -> Floats:
         """(101,) ``stepped`` and one below all scores."""
-        return np.append(self.stepped, self.scores[-1] - 0.001)
+        thresholds: Floats = np.append(self.stepped, self.scores[-1] - 0.001)
+        return thresholds
 
     def at(self, thresholds: Floats) -> Counts:
         """Counts at these thresholds, in any order."""
