@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Annotated, Any, TypeVar
+import types
+import typing
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -37,9 +39,35 @@ def parse(struct: type[P], given: dict[str, Any], where: str) -> P:
     Raises BadParameters naming the path, what is allowed, and the nearest known name.
     """
     try:
-        return msgspec.convert(given, struct, strict=True, str_keys=True)
+        return msgspec.convert(_respelt(given, struct), struct, strict=True, str_keys=True)
     except msgspec.ValidationError as error:
         raise BadParameters(f"cpn `{where}`{_explained(str(error), struct)}") from None
+
+
+def _respelt(given: Any, declared: Any) -> Any:
+    """The same JSON, its enumerated words in our spelling where only their case differs.
+
+    A null where only a list may stand is an empty list: FATE's own examples write it so.
+    """
+    options = [declared, *typing.get_args(declared)] if _is_union(declared) else [declared]
+    if given is None and typing.get_origin(declared) is list:
+        return []
+    if isinstance(given, str):
+        words = [w for o in options if typing.get_origin(o) is Literal for w in typing.get_args(o)]
+        same = [w for w in words if isinstance(w, str) and w.lower() == given.lower()]
+        return same[0] if same and given not in words else given
+    if isinstance(given, dict):
+        struct = next((o for o in options if isinstance(o, type) and issubclass(o, Params)), None)
+        fields = {f.encode_name: f.type for f in msgspec.structs.fields(struct)} if struct else {}
+        return {k: _respelt(v, fields.get(k)) for k, v in given.items()}
+    if isinstance(given, list):
+        items = [a for o in options if typing.get_origin(o) is list for a in typing.get_args(o)]
+        return [_respelt(v, items[0]) for v in given] if items else given
+    return given
+
+
+def _is_union(declared: Any) -> bool:
+    return typing.get_origin(declared) in (typing.Union, types.UnionType)
 
 
 def shown(params: Params) -> dict[str, Any]:
