@@ -68,12 +68,16 @@ def convert(found: Any, as_: type[T]) -> T:
 
 
 def query_json() -> dict[str, Any]:
-    """The JSON object that FATE's client puts, percent-encoded, into the query of an upload."""
+    """The JSON object that FATE's client puts, percent-encoded, into the query of an upload.
+
+    ``+`` stays a plus, for the client leaves ``: , / & = +`` as they are. What is no JSON counts
+    as ordinary ``key=value`` arguments.
+    """
     text = urllib.parse.unquote(request.query_string.decode("utf-8", "replace"))
     try:
         found = msgspec.json.decode(text)
     except msgspec.DecodeError:
-        found = {**request.args.to_dict(), **request.form.to_dict()}
+        found = request.args.to_dict()
     if not isinstance(found, dict):
         raise ArgumentError("the upload's query must be a JSON object")
     return found

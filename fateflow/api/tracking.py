@@ -13,8 +13,7 @@ from fateflow.api import asked
 from fateflow.api.envelope import answer, attachment, body, site
 from fateflow.api.files import tar_gz
 from fateflow.errors import ArgumentError, DownloadError, FlowError
-from fateflow.scheduler import control
-from fateflow.store import queries
+from fateflow.store import cleaning, queries
 from fateflow.wire import metrics as spelling
 
 blueprint = Blueprint("tracking", __name__, url_prefix="/v1/tracking/component")
@@ -71,7 +70,7 @@ def delete_metrics() -> Response:
     prefix = wanted.job_id or wanted.date
     if not prefix or not prefix.isdecimal():
         raise ArgumentError("give a job_id, or a date of eight digits such as 20240131")
-    deleted = control.delete_metrics(site(), prefix, whole_day=wanted.job_id is None)
+    deleted = cleaning.delete_metrics(site().database, prefix, whole_day=wanted.job_id is None)
     return answer(f"delete status: {deleted}")
 
 
