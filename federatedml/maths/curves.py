@@ -118,18 +118,19 @@ def ks(ranking: Ranking) -> tuple[float, Curve, Curve]:
 
 
 def roc(ranking: Ranking) -> Curve:
-    """x: false, y: true positive rate. Corners only, thinned to at most 100, ending in (1, 1).
+    """x: false, y: true positive rate. Corners only, thinned to at most 100, and (1, 1).
 
     The first threshold is the greatest score + 1. Needs both classes.
     """
-    lowest = ranking.distinct
-    counts = ranking.at(np.append(lowest[1:], -np.inf))
-    tp, fp = np.concatenate([[0], counts.tp]), np.concatenate([[0], counts.fp])
-    thresholds = np.concatenate([[lowest[0] + 1.0], lowest])
-    bent = (np.diff(tp, 2) != 0) | (np.diff(fp, 2) != 0)
+    scores = ranking.distinct
+    counts = ranking.at(np.append(scores[1:], -np.inf))
+    bent = (np.diff(counts.tp, 2) != 0) | (np.diff(counts.fp, 2) != 0)
     corner = np.concatenate([[True], bent, [True]])
-    tp, fp, thresholds = tp[corner], fp[corner], thresholds[corner]
-    picked = np.unique(np.append(_every_percent(len(tp)), len(tp) - 1))
+    tp = np.concatenate([[0], counts.tp[corner]])
+    fp = np.concatenate([[0], counts.fp[corner]])
+    thresholds = np.concatenate([[scores[0] + 1.0], scores[corner]])
+    # FATE adds the last point even where it is there already; clients count on the length.
+    picked = np.append(np.unique(_every_percent(len(tp))), len(tp) - 1)
     return Curve(
         fp[picked] / ranking.n_negative, tp[picked] / ranking.n_positive, thresholds[picked]
     )
