@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fateflow.domain.dsl import BadDsl, Dag, Node, Ref
@@ -133,14 +133,14 @@ def pipeline_models(dag: Dag) -> dict[str, tuple[Ref, ...]]:
     return {name: refs for name, refs in found.items() if refs}
 
 
-def deployable(dag: Dag, trained: Iterable[str]) -> list[str]:
+def deployable(dag: Dag, train: Dag) -> list[str]:
     """Faults of an inference DSL given by hand: stored models that the training never made."""
-    there = set(trained)
     return [
-        f"component {name!r}: the trained job has no model of component {ref.component!r}"
+        f"component {name!r}: the trained job has no model {str(ref)!r}"
         for name, refs in pipeline_models(dag).items()
         for ref in refs
-        if ref.component not in there
+        if ref.component not in train.components
+        or ref.output not in train.components[ref.component].model_outputs
     ]
 
 

@@ -1,0 +1,159 @@
+"""Which models a serving may use: the records of `flow model load` and `flow model bind`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fateflow.domain import ids
+from fateflow.domain.conf import party_text
+from fateflow.errors import ArgumentError, FlowError, NotThere, RetCode
+from fateflow.site import Site
+from fateflow.store import models
+from fateflow.store.database import now_ms
+from fateflow.store.orm import ModelRow, ModelServiceRow
+from fateflow.wire.control import LoadModel
+
+NOT_DEPLOYED = (
+    "Only deployed models could be used to execute process of loading. "
+    "Please deploy model before loading."
+)
+SERVING_ROLES = ("guest", "host")
+
+
+def load(site: Site, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Have a deployed model loaded at its guest and hosts: (job id of the request, reply data).
+
+    given: {"job_id"} of the model, or {"initiator", "role", "job_parameters": {"model_id",
+    "model_version"}}, and perhaps "servings".
+    Raises FlowError (101, with the same data and the job id) if a party refused.
+    """
+    request_id = ids.new_job_id()
+    model_id, version, roles = _named(site, given)
+    calls = _calls(model_id, version, roles, SERVING_ROLES, given)
+    data, failed = _told(site, calls)
+    if failed:
+        raise FlowError(
+            f"failed: {'; '.join(failed)}",
+            retcode=RetCode.ARGUMENT_ERROR,
+            data=data,
+            job_id=request_id,
+        )
+    return request_id, data
+
+
+def bind(site: Site, given: Mapping[str, Any]) -> str:
+    """Give a deployed model a service id at its guests; the reply's retmsg.
+
+    Raises FlowError (101) without a service id, or if a guest refused.
+    """
+    service_id = str(given.get("service_id") or "")
+    if not service_id:
+        raise ArgumentError("no service id")
+    model_id, version, roles = _named(site, given)
+    calls = _calls(model_id, version, roles, ("guest",), given, service_id)
+    _, failed = _told(site, calls)
+    if failed:
+        raise FlowError(f"failed: {'; '.join(failed)}", retcode=RetCode.ARGUMENT_ERROR)
+    return f"service id is {service_id}"
+
+
+def load_here(site: Site, request: LoadModel) -> dict[str, str]:
+    """Record at one party that a model is to be served; what its serving asks for later.
+
+    Raises NotThere if the model is not here, FlowError (100) if it is not deployed.
+    """
+    key = (request.role, request.party_id, request.model_id, request.model_version)
+    with site.database.write() as session:
+        row = models.one(session, *key)
+        if row is None:
+            raise NotThere(
+                f"model {request.model_id} version {request.model_version} is not at "
+                f"{request.role} {request.party_id}"
+            )
+        if row.parent is not False:
+            raise FlowError(NOT_DEPLOYED)
+        models.serve(
+            session,
+            ModelServiceRow(
+                role=request.role,
+                party_id=request.party_id,
+                service_id=request.service_id,
+                model_id=request.model_id,
+                model_version=request.model_version,
+                servings=list(request.servings),
+                update_time=now_ms(),
+            ),
+        )
+        if not request.service_id:
+            row.loaded_times += 1
+    told = "recorded" if request.servings else "recorded; no serving is registered at this site yet"
+    return {"retmsg": f"{told}: {request.model_id} version {request.model_version}"}
+
+
+def _named(site: Site, given: Mapping[str, Any]) -> tuple[str, str, Mapping[str, list[str]]]:
+    """(model id, version, parties by role) of a request. Raises ArgumentError, NotThere."""
+    if given.get("job_id"):
+        with site.database.read() as session:
+            found = models.find(session, job_id=str(given["job_id"]), role="guest")
+        if not found:
+            raise NotThere(f"no model of job {given['job_id']} is held by a guest here")
+        row: ModelRow = found[0]
+        return row.model_id, row.model_version, _texts(row.roles)
+    parameters = given.get("job_parameters") or {}
+    if "common" in parameters:
+        parameters = parameters["common"]
+    model_id, version = parameters.get("model_id"), parameters.get("model_version")
+    roles = given.get("role")
+    if not model_id or not version or not isinstance(roles, dict):
+        raise ArgumentError(
+            "required argument are missing: job_id, or role and job_parameters "
+            "{model_id, model_version};"
+        )
+    return str(model_id), str(version), _texts(roles)
+
+
+def _texts(roles: Mapping[str, Any]) -> dict[str, list[str]]:
+    try:
+        return {role: [party_text(p) for p in parties] for role, parties in roles.items()}
+    except (ValueError, TypeError) as error:
+        raise ArgumentError(f"role: {error}") from None
+
+
+def _calls(
+    model_id: str,
+    version: str,
+    roles: Mapping[str, list[str]],
+    served: tuple[str, ...],
+    given: Mapping[str, Any],
+    service_id: str = "",
+) -> list[LoadModel]:
+    servings = [str(s) for s in given.get("servings") or []]
+    return [
+        LoadModel(
+            role=role,
+            party_id=party,
+            model_id=model_id,
+            model_version=version,
+            service_id=service_id,
+            servings=servings,
+        )
+        for role in served
+        for party in roles.get(role, ())
+    ]
+
+
+def _told(site: Site, calls: list[LoadModel]) -> tuple[dict[str, Any], list[str]]:
+    """(reply data as FATE shapes it, what failed where)."""
+    data: dict[str, Any] = {"detail": {}}
+    failed = []
+    results = site.parties.call_all([(call.party_id, call) for call in calls])
+    for call, result in zip(calls, results, strict=True):
+        code = int(result.retcode) if isinstance(result, FlowError) else 0
+        text = str(result) if code else str((result or {}).get("retmsg", "success"))
+        data.setdefault(call.role, {})[call.party_id] = code
+        detail = {"retcode": code, "retmsg": text}
+        data["detail"].setdefault(call.role, {})[call.party_id] = detail
+        if code:
+            failed.append(f"{call.role} {call.party_id}: {text}")
+    return data, failed
