@@ -162,6 +162,7 @@ def score(
         _require(of, key, kind)
         if kind == "regression":
             values = _regression(of, names, key)
+            tell_summary(report, stage, key, values)
         elif kind == "multi":
             values = _several(report, of, stage, key, names)
         else:
