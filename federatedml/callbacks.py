@@ -86,7 +86,7 @@ class Callbacks:
             return False
         if self.ctx.role == GUEST:
             self._watch.note(values)
-            self.ctx.remote(Wire.stale, self._watch.stale)
+            self.ctx.remote(Wire.stale, list(self._watch.stale))
         else:
             self._watch.stale = self.ctx.get(Wire.stale)
         for metric, rounds in enumerate(self._watch.stale):
