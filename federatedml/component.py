@@ -37,7 +37,7 @@ class Report(Protocol):
     """Where a running component tells the job's owner something. Never row data or labels."""
 
     def metric(
-        self, namespace: str, name: str, metric_type: str, points: Points = (), **meta: Any
+        self, namespace: str, name: str, metric_type: str, points: Points = (), /, **meta: Any
     ) -> None:
         """Append points to a metric; ``meta`` is shown flat beside name and metric_type."""
 
@@ -50,7 +50,7 @@ class Report(Protocol):
     def checkpoint(self, step_index: int, step_name: str, model: Model) -> None:
         """Keep a model from which a later run can go on."""
 
-    def table_stored(self, stored: StoredTable, options: Mapping[str, Any]) -> None:
+    def table_stored(self, table: StoredTable, options: dict[str, Any]) -> None:
         """A table under a name of the user's came to be; ``options`` are those of its upload."""
 
     def table_read(self, namespace: str, name: str) -> None:
@@ -65,11 +65,11 @@ class Silent:
         self.told: dict[str, Any] = {}
         self.done = 0.0
         self.checkpoints: list[tuple[int, str, Model]] = []
-        self.tables_stored: list[tuple[StoredTable, Mapping[str, Any]]] = []
+        self.tables_stored: list[tuple[StoredTable, dict[str, Any]]] = []
         self.tables_read: list[tuple[str, str]] = []
 
     def metric(
-        self, namespace: str, name: str, metric_type: str, points: Points = (), **meta: Any
+        self, namespace: str, name: str, metric_type: str, points: Points = (), /, **meta: Any
     ) -> None:
         _, kept, metas = self.metrics.setdefault((namespace, name), (metric_type, [], {}))
         kept.extend(points)
@@ -84,8 +84,8 @@ class Silent:
     def checkpoint(self, step_index: int, step_name: str, model: Model) -> None:
         self.checkpoints.append((step_index, step_name, model))
 
-    def table_stored(self, stored: StoredTable, options: Mapping[str, Any]) -> None:
-        self.tables_stored.append((stored, options))
+    def table_stored(self, table: StoredTable, options: dict[str, Any]) -> None:
+        self.tables_stored.append((table, options))
 
     def table_read(self, namespace: str, name: str) -> None:
         self.tables_read.append((namespace, name))

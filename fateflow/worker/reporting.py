@@ -53,7 +53,7 @@ class Reporter:
         self._file.close()
 
     def metric(
-        self, namespace: str, name: str, metric_type: str, points: Points = (), **meta: Any
+        self, namespace: str, name: str, metric_type: str, points: Points = (), /, **meta: Any
     ) -> None:
         listed = [list(point) for point in points]
         self.write(spec.Metric(namespace, name, metric_type, listed, meta))
