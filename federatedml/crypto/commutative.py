@@ -42,7 +42,9 @@ class Secret:
 class Group(Protocol):
     """What a protocol needs of a group; rows are (n, width) bytes."""
 
-    width: int
+    @property
+    def width(self) -> int:
+        """Bytes of an element."""
 
     def secret(self) -> Secret:
         """A fresh random key."""

@@ -19,6 +19,8 @@ Bytes2D = NDArray[np.uint8]
 METHODS = ("none", "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sm3")
 BLOCK = 8192
 """Rows that are Python objects at one time."""
+LABEL = 32
+"""Bytes of what ``shortened`` returns: enough to compare for equality."""
 
 
 def digest_size(method: str) -> int:
@@ -76,6 +78,16 @@ def finals(values: Bytes2D, seeds: Bytes2D, method: str) -> Bytes2D:
         return bytes(state.digest())
 
     return _per_row(np.hstack((values, seeds)), digest_size(method), final)
+
+
+def shortened(rows: Bytes2D) -> Bytes2D:
+    """Rows of at most LABEL bytes as they are, longer ones as their SHA-256: for comparison only.
+
+    rows: (n, w) with w >= LABEL. Returns (n, LABEL).
+    """
+    if rows.shape[1] == LABEL:
+        return rows
+    return _per_row(rows, LABEL, lambda row: hashlib.sha256(row).digest())
 
 
 def _start(method: str) -> Any:

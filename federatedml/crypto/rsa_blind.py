@@ -109,6 +109,11 @@ def keygen(bits: int, hashes: Hashes = Hashes()) -> SecretKey:
     return restore(made.p, made.q, hashes)
 
 
+def public_key(n: int, hashes: Hashes) -> PublicKey:
+    """The public half of another party's key, from its modulus."""
+    return PublicKey(gmpy2.mpz(n), hashes)
+
+
 def restore(p: int, q: int, hashes: Hashes) -> SecretKey:
     """A kept key, from its primes."""
     p, q = gmpy2.mpz(p), gmpy2.mpz(q)

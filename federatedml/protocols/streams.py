@@ -1,0 +1,125 @@
+"""Long columns of bytes between two parties: computed on several cores, sent while computing.
+
+A column of n rows travels as ceil(n / CHUNK) messages of one kind; the receiver knows n before,
+so that what arrives can be checked.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federatedml.component import Ctx
+from federatedml.crypto.ristretto import InvalidElement
+from federation import Message, Party
+from federation.errors import ProtocolViolation
+
+Bytes2D = NDArray[np.uint8]
+Work = Callable[[slice], Bytes2D]
+
+CHUNK = 65536
+"""Rows of a message."""
+PART = 2048
+"""Rows that a thread computes at a time. Its C calls release the interpreter lock."""
+
+
+class Meter:
+    """Tells a task's progress in rows done of rows to do."""
+
+    def __init__(self, ctx: Ctx, total: int) -> None:
+        self.ctx, self.total, self.done = ctx, max(total, 1), 0
+
+    def add(self, rows: int) -> None:
+        self.done += rows
+        self.ctx.report.progress(min(self.done / self.total, 1.0))
+
+
+def computed(work: Work, n: int, cores: int) -> Iterator[Bytes2D]:
+    """``work(part)`` for consecutive parts of ``range(n)``, in order, on ``cores`` threads.
+
+    Threads stay ahead of the consumer by about a chunk, so sending does not idle them.
+    """
+    ahead: deque[Future[Bytes2D]] = deque()
+    pool = ThreadPoolExecutor(cores, thread_name_prefix="psi")
+    try:
+        for at in range(0, n, PART):
+            ahead.append(pool.submit(work, slice(at, min(at + PART, n))))
+            if len(ahead) > cores + CHUNK // PART:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def chunked(parts: Iterable[Bytes2D]) -> Iterator[Bytes2D]:
+    """The same rows in chunks of CHUNK (the last one maybe shorter)."""
+    held: list[Bytes2D] = []
+    rows = 0
+    for part in parts:
+        held.append(part)
+        rows += len(part)
+        if rows >= CHUNK:
+            yield np.concatenate(held)
+            held, rows = [], 0
+    if rows:
+        yield np.concatenate(held)
+
+
+def send(
+    ctx: Ctx, message: Message[Bytes2D], work: Work, n: int, *, to: Party, meter: Meter
+) -> None:
+    """Compute a column of n rows and send it chunk by chunk."""
+    for chunk in chunked(computed(work, n, ctx.cores)):
+        ctx.remote(message, chunk, to=to)
+        meter.add(len(chunk))
+
+
+def receive(
+    ctx: Ctx, message: Message[Bytes2D], n: int, width: int, *, source: Party
+) -> Iterator[Bytes2D]:
+    """The chunks of a column of n rows. Raises ProtocolViolation for any other shape."""
+    for at in range(0, n, CHUNK):
+        chunk, expected = ctx.get(message, source=source), (min(CHUNK, n - at), width)
+        if chunk.dtype != np.uint8 or chunk.shape != expected:
+            raise ProtocolViolation(
+                source, message.name, f"{chunk.dtype}{chunk.shape} came, not uint8{expected}"
+            )
+        yield chunk
+
+
+def transformed(
+    ctx: Ctx,
+    message: Message[Bytes2D],
+    change: Callable[[slice, Bytes2D], Bytes2D],
+    n: int,
+    width: int,
+    *,
+    source: Party,
+    meter: Meter,
+) -> Iterator[Bytes2D]:
+    """The chunks of a received column after ``change(rows' place, rows)``, on all cores.
+
+    Raises ProtocolViolation if a row is not a valid element.
+    """
+    at = 0
+    for chunk in receive(ctx, message, n, width, source=source):
+
+        def work(part: slice, chunk: Bytes2D = chunk, at: int = at) -> Bytes2D:
+            return change(slice(at + part.start, at + part.stop), chunk[part])
+
+        try:
+            yield np.concatenate(list(computed(work, len(chunk), ctx.cores)))
+        except InvalidElement as error:
+            raise ProtocolViolation(source, message.name, str(error)) from None
+        at += len(chunk)
+        meter.add(len(chunk))
+
+
+def gathered(chunks: Iterable[Bytes2D], width: int) -> Bytes2D:
+    """All rows of a column, (n, width)."""
+    return np.concatenate([np.empty((0, width), np.uint8), *chunks])
