@@ -11,10 +11,10 @@ from flask import Blueprint, Response
 
 from fateflow.api import asked
 from fateflow.api.envelope import answer, attachment, body, given, site
-from fateflow.domain import dsl as domain_dsl
-from fateflow.domain import ids, inference
+from fateflow.api.table import dropped
+from fateflow.domain import ids
 from fateflow.errors import ArgumentError, DownloadError, FlowError, NotThere
-from fateflow.scheduler import control
+from fateflow.scheduler import control, models
 from fateflow.scheduler import submit as submitting
 from fateflow.store import queries
 from fateflow.wire import progress, rows
@@ -115,6 +115,25 @@ def clean_queue() -> Response:
     return answer(control.clean_queue(site()))
 
 
+class Clean(asked.OfJob, frozen=True, kw_only=True):
+    component_name: str | None = None
+
+
+@blueprint.post("/clean")
+def clean() -> Response:
+    """Delete the output tables of a job, or of one role, party or component of it."""
+    wanted = body(Clean)
+    row = asked.job(site(), wanted)
+    columns = ("role", "party_id", "component_name")
+    where = {"job_id": row.job_id, **{c: getattr(wanted, c) for c in columns}}
+    gone = [
+        {"table_name": table.table_name, "namespace": table.table_namespace}
+        for table in queries.output_tables(site().database, where)
+        if dropped(table.table_namespace, table.table_name)
+    ]
+    return answer(gone)
+
+
 class GenerateDsl(msgspec.Struct, frozen=True, kw_only=True):
     cpn_str: str
     train_dsl: str | dict[str, Any]
@@ -126,16 +145,8 @@ def generate_dsl() -> Response:
     """The DSL that predicts with some components of a training. ``cpn_str`` is what a user
     typed: names between any punctuation."""
     wanted = body(GenerateDsl)
-    names = _COMPONENT.findall(wanted.cpn_str)
     try:
-        train_dsl = (
-            msgspec.json.decode(wanted.train_dsl)
-            if isinstance(wanted.train_dsl, str)
-            else wanted.train_dsl
-        )
-        dsl = inference.predict_dsl(domain_dsl.parse(train_dsl), names)
-    except msgspec.DecodeError as error:
-        raise DownloadError(f"train_dsl is not JSON: {error}") from None
+        dsl = models.deduced(wanted.train_dsl, _COMPONENT.findall(wanted.cpn_str))
     except FlowError as error:
         raise DownloadError(str(error)) from None
     if wanted.filename:

@@ -10,6 +10,7 @@ from flask import Blueprint, Response
 from fateflow.api.envelope import answer, body, site
 from fateflow.api.versions import FATE, FATE_FLOW
 from fateflow.errors import FlowError, NotThere
+from fateflow.scheduler import planning
 from fateflow.wire.rows import FLOW_MODULES
 
 blueprint = Blueprint("provider", __name__, url_prefix="/v1")
@@ -44,12 +45,14 @@ def register() -> Response:
 @blueprint.post("/component/get")
 def components() -> Response:
     """Every module: its provider, roles and versions."""
-    return answer({entry["module"]: _component(entry) for entry in site().catalog.values()})
+    return answer(
+        {entry["module"]: _component(entry) for entry in planning.catalog(site()).values()}
+    )
 
 
 @blueprint.post("/component/<name>/get")
 def component(name: str) -> Response:
-    entry = site().catalog.get(name.lower())
+    entry = planning.catalog(site()).get(name.lower())
     if not entry:
         raise NotThere(f"no module '{name}'; `flow provider list-components` shows all")
     return answer({**_component(entry), "schema": entry.get("schema", {})})
@@ -79,7 +82,7 @@ def validate() -> Response:
 
 
 def _providers() -> dict[str, dict[str, Any]]:
-    modules = {entry["module"].lower() for entry in site().catalog.values()}
+    modules = {entry["module"].lower() for entry in planning.catalog(site()).values()}
     listed = {"fate": modules - FLOW_MODULES, "fate_flow": modules & FLOW_MODULES}
     return {
         name: {

@@ -76,7 +76,7 @@ def bind() -> Response:
     elif engine in _FILES:
         columns = _file(wanted, engine)
         if known:
-            _deleted(wanted.namespace, wanted.named)
+            dropped(wanted.namespace, wanted.named)
     else:
         raise FlowError(
             f"engine {wanted.engine} is not there; this server binds {', '.join(_EMBEDDED)} "
@@ -112,7 +112,7 @@ def delete() -> Response:
     wanted = body(Delete)
     name = wanted.table_name or wanted.name
     if wanted.namespace and name:
-        if not _deleted(wanted.namespace, name):
+        if not dropped(wanted.namespace, name):
             raise FlowError("no find table", retcode=101)
         return answer({"table_name": name, "namespace": wanted.namespace})
     if not wanted.job_id:
@@ -122,7 +122,7 @@ def delete() -> Response:
     gone = [
         {"table_name": t.table_name, "namespace": t.table_namespace}
         for t in found
-        if _deleted(t.table_namespace, t.table_name)
+        if dropped(t.table_namespace, t.table_name)
     ]
     if not gone:
         raise FlowError("no find table", retcode=101)
@@ -145,7 +145,7 @@ def delete_disabled() -> Response:
     gone = [
         {"table_name": name, "namespace": namespace}
         for namespace, name in tables.disabled(site().database)
-        if _deleted(namespace, name)
+        if dropped(namespace, name)
     ]
     if not gone:
         raise FlowError("no find table", retcode=101)
@@ -272,7 +272,7 @@ def _switched(*, disabled: bool) -> Response:
     return answer([{"table_name": wanted.named, "namespace": wanted.namespace}])
 
 
-def _deleted(namespace: str, name: str) -> bool:
+def dropped(namespace: str, name: str) -> bool:
     """Record and rows go. What was bound to a file loses only its record."""
     known = tables.forget(site().database, namespace, name)
     stored = site().launcher.call("drop_table", namespace=namespace, name=name)
