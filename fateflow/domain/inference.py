@@ -153,8 +153,9 @@ def _component(node: Node, train: Dag, kept: set[str]) -> dict[str, Any]:
     data = _data(node, train, kept)
     if data:
         inputs["data"] = data
-    if node.cache:
-        inputs["cache"] = [str(ref) for ref in node.cache]
+    caches = [str(ref) for ref in node.cache if ref.component in kept]
+    if caches:
+        inputs["cache"] = caches
     if inputs:
         result["input"] = inputs
     outputs = {kind: list(node.outputs(kind)) for kind in ("data", "cache") if node.outputs(kind)}
