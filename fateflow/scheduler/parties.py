@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from fateflow.errors import FlowError, PeerError, PeerUnreachable
-from fateflow.scheduler import control
+from fateflow.scheduler import handlers
 from fateflow.site import Site
 from fateflow.wire.control import CALLS, Answer, CreateJob
 from federation.errors import FederationError, Unreachable
@@ -39,7 +39,7 @@ class Parties:
             return self._here(party_id, name, request)
         reply = self._there(party_id, name, request, timeout_s)
         if isinstance(request, CreateJob):
-            control.remember_peer(self.site, request)
+            handlers.remember_peer(self.site, request)
         return reply
 
     def call_all(
@@ -87,7 +87,7 @@ class Parties:
 def answered(site: Site, name: str, request: msgspec.Struct) -> Answer:
     """Run the handler of a call for a party of this site; every failure becomes an answer."""
     try:
-        return Answer(data=msgspec.to_builtins(control.HANDLERS[name](site, request)))
+        return Answer(data=msgspec.to_builtins(handlers.HANDLERS[name](site, request)))
     except FlowError as error:
         return Answer(int(error.retcode), str(error), error.data)
     except Exception as error:  # the border between parties: the cause stays in our own log

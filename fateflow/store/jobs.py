@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import func, select
@@ -101,3 +102,26 @@ def delete(session: Session, job_id: str) -> None:
     for row_type in (TaskRow, JobRow):
         for row in session.scalars(select(row_type).where(row_type.job_id == job_id)):
             session.delete(row)
+
+
+def unfinished(session: Session) -> list[JobRow]:
+    """Rows of jobs that have not ended here, whoever initiated them."""
+    return list(session.scalars(select(JobRow).where(JobRow.status.in_(ACTIVE))))
+
+
+def untold(session: Session) -> list[JobRow]:
+    """Jobs initiated here that ended, but not every party was told."""
+    wanted = select(JobRow).where(
+        JobRow.is_initiator, JobRow.status.not_in(ACTIVE), JobRow.end_scheduling_updates == 0
+    )
+    return list(session.scalars(wanted))
+
+
+def orphans(session: Session, hosts: Callable[[str], bool]) -> list[JobRow]:
+    """Waiting rows whose initiator is hosted here but has no row: the submit never finished."""
+    waiting = select(JobRow).where(JobRow.status == Status.WAITING.value)
+    return [
+        row
+        for row in session.scalars(waiting)
+        if hosts(row.initiator_party_id) and initiated(session, row.job_id) is None
+    ]
