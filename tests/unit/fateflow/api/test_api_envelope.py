@@ -1,0 +1,51 @@
+"""The border: what comes in whatever its content type, what goes out whatever happened."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"null"])
+def test_no_body_counts_as_an_empty_object(http, data):
+    reply = http.post("/v1/server/version/get", data=data, content_type="text/plain")
+    assert reply.get_json()["data"]["FATE"] == "1.11.4"
+
+
+def test_malformed_json_is_said_in_one_sentence(http):
+    reply = http.post("/v1/job/query", data=b"{bad")
+    assert reply.status_code == 200
+    assert reply.get_json()["retcode"] == 101
+    assert reply.get_json()["retmsg"].startswith("the request body is not JSON")
+
+
+def test_a_list_is_no_body(http):
+    assert http.post("/v1/job/config", data=b"[1]").get_json()["retcode"] == 101
+
+
+def test_missing_arguments_are_all_named(call):
+    found = call("tracking/component/metrics", {"role": "guest"})
+    assert found["retcode"] == 101
+    assert found["retmsg"] == "required argument are missing: job_id,component_name;"
+
+
+def test_an_unknown_url_is_http_200_and_retcode_100(http):
+    reply = http.post("/v1/nothere", json={})
+    assert reply.status_code == 200
+    assert reply.get_json() == {"retcode": 100, "retmsg": "<NotFound '404: Not Found'>"}
+
+
+def test_a_slash_at_the_end_changes_nothing(call):
+    assert call("server/version/get/") == call("server/version/get")
+
+
+def test_envelope_keys_are_sorted_and_nulls_inside_data_stay(http, call):
+    raw = http.post("/v1/table/table_info", json={"namespace": "n", "table_name": "t"}).data
+    assert raw.startswith(b'{"data":{"address":null,')
+    assert "meta" not in call("table/table_info", {"namespace": "n", "table_name": "t"})
+
+
+def test_an_unexpected_fault_tells_no_traceback(http, site, monkeypatch):
+    monkeypatch.setattr(site, "database", None)
+    found = http.post("/v1/job/query", json={"job_id": "1"}).get_json()
+    assert found["retcode"] == 100
+    assert "Traceback" not in found["retmsg"]
