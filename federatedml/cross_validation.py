@@ -209,7 +209,7 @@ class _FoldReport:
         self.told: dict[str, Any] = {}
 
     def metric(
-        self, namespace: str, name: str, metric_type: str, points: Points = (), **meta: Any
+        self, namespace: str, name: str, metric_type: str, points: Points = (), /, **meta: Any
     ) -> None:
         marked = {k: self._marked(v) if k in _NAMING else v for k, v in meta.items()}
         self._report.metric(namespace, self._marked(name), metric_type, points, **marked)
@@ -229,8 +229,8 @@ class _FoldReport:
         kind = type(model).__name__
         LOG.debug("fold %d: %s %d#%s not kept", self._fold, kind, step_index, step_name)
 
-    def table_stored(self, stored: StoredTable, options: Mapping[str, Any]) -> None:
-        self._report.table_stored(stored, options)
+    def table_stored(self, table: StoredTable, options: dict[str, Any]) -> None:
+        self._report.table_stored(table, options)
 
     def table_read(self, namespace: str, name: str) -> None:
         self._report.table_read(namespace, name)

@@ -182,7 +182,9 @@ def one_against_rest(report: Report, of: Predictions, stage: str, key: str) -> N
             LOG.warning("%s of %s: a class is missing or alone, left out", stage, key)
             continue
         found = {"auc": curves.auc(ranking), "ks": curves.ks(ranking)[0]}
-        metas: dict[str, Any] = {str(name): {k: curve_report.shown(v) for k, v in found.items()}}
+        # FATE shows the data key, not the metric's name, as the name in this meta.
+        metas: dict[str, Any] = {"name": key}
+        metas[str(name)] = {metric: curve_report.shown(v) for metric, v in found.items()}
         report.metric(stage, f"{key}_class_{name}_ovr", "ovr", **metas)
 
 

@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import sparse
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 
@@ -11,7 +12,7 @@ from federatedml import runner
 from federatedml.component import Ctx, Inputs, Model, NamedData, Trainer
 from federatedml.cross_validation import folds
 from federatedml.data.frame import Frame, FrameSchema, Predictions, Values
-from federatedml.data.predicting import predictions
+from federatedml.data.predicting import predictions, stacked
 from federatedml.errors import BadData
 from federatedml.params import Params
 from federatedml.params_shared import CallbackParam, CvParam
@@ -155,3 +156,57 @@ def test_the_history_may_be_instances_or_left_out():
 def test_more_folds_than_rows_are_refused():
     with pytest.raises(BadData, match="5 folds needs as many rows, got 4"):
         cross_validated(4)
+
+
+class OwnMean(Trainer[LeastSquaresParams]):
+    """Horizontal: each party learns from its own rows alone."""
+
+    module = "HomoMean"
+
+    def fit_guest(self, ctx, train, validate, start):
+        return Weights(param={"mean": float(train.x.mean())})
+
+    fit_host = fit_guest
+
+    def predict_guest(self, ctx, model, data):
+        return predictions(data, data.x[:, 0] - model.param["mean"])
+
+    predict_host = predict_guest
+
+
+def test_parties_of_a_horizontal_model_split_their_own_rows():
+    params = LeastSquaresParams(cv_param=CvParam(need_cv=True, n_splits=3))
+
+    def work(ctx):
+        n = 20 if ctx.role == GUEST else 31
+        ids = pa.array([f"{ctx.role}{i}" for i in range(n)])
+        y = np.arange(n, dtype=np.float64)
+        rows = Frame(ids, y[:, None], FrameSchema(), label=y)
+        given = Inputs({"train_data": [NamedData("dt_0", "data", rows)]})
+        return runner.run(OwnMean(params), ctx, given), ctx.report
+
+    results, transcript = run({G: work, H: work}, Ctx, timeout_s=20)
+    assert transcript == []
+    for party, n in ((G, 20), (H, 31)):
+        outputs, report = results[party]
+        assert outputs.data[0].n_rows == 3 * n
+        _, points, _ = report.metrics["validate", "validate_fold_2"]
+        assert {name for name, _ in points} == {"mean_absolute_error", "root_mean_squared_error"}
+
+
+def test_instances_of_every_kind_of_column_are_put_below_one_another():
+    def rows(first, n):
+        names = [str(i) for i in range(first, first + n)]
+        return Frame(
+            pa.array(names), sparse.csr_matrix(np.eye(n, 3)), FrameSchema(),
+            label=pa.array(["no"] * n), weight=np.ones(n), match_ids=pa.array(names),
+            texts=pa.table({"town": ["a"] * n}),
+        )  # fmt: skip
+
+    parts = [rows(0, 3), rows(3, 2)]
+    assert stacked([part.x for part in parts]).toarray().tolist() == [
+        *np.eye(3).tolist(), *np.eye(2, 3).tolist(),
+    ]  # fmt: skip
+    assert stacked([part.label for part in parts]).to_pylist() == ["no"] * 5
+    assert stacked([part.texts for part in parts]).num_rows == 5
+    assert stacked([parts[0].weight, None]) is None
