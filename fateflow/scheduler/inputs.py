@@ -48,7 +48,8 @@ def own_model_version(job: JobRow) -> str:
 
 def data(session: Session, job: JobRow, node: Node) -> dict[str, list[DataRef]]:
     """Data inputs by DSL kind, in DSL order. An upstream output that this party has no part in
-    (its role does not run the component, or it was left empty) is absent."""
+    (its role does not run the component, or it was left empty) is absent; its kind is not, for
+    an arbiter without data must still know whether the others train, validate or predict."""
     found: dict[str, list[DataRef]] = {}
     for kind, refs in node.data.items():
         rows = [(ref, _output(session, job, ref, "data")) for ref in refs]
@@ -57,8 +58,7 @@ def data(session: Session, job: JobRow, node: Node) -> dict[str, list[DataRef]]:
             for ref, row in rows
             if row is not None
         ]
-        if listed:
-            found[kind] = listed
+        found[kind] = listed
     return found
 
 
