@@ -1,0 +1,199 @@
+"""Live sites for end-to-end tests: real processes, ports chosen by the system, temporary homes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BIN = Path(sys.executable).parent
+FINAL = ("success", "failed", "canceled", "timeout")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Node:
+    """A running site and what a test does with it."""
+
+    home: Path
+    port: int
+    gateway_port: int
+    party: str = ""
+
+    def up(self) -> None:
+        party = ["--party", self.party] if self.party else []
+        ports = ["--port", str(self.port), "--gateway-port", str(self.gateway_port)]
+        self.distaff("up", "-d", *ports, *party)
+
+    def down(self) -> None:
+        self.distaff("down")
+
+    def distaff(self, command: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [BIN / "distaff", command, *arguments, "--home", str(self.home)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def flow(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [BIN / "flow", "--server", f"127.0.0.1:{self.port}", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def post(self, path: str, **body: object) -> dict:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/v1/{path}", json.dumps(body).encode(), method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return json.loads(reply.read())
+
+    def pids(self) -> dict[str, int]:
+        return json.loads((self.home / "run" / "processes.json").read_text())
+
+    def kill(self, process: str) -> None:
+        os.kill(self.pids()[process], signal.SIGKILL)
+
+    def upload(self, file: Path, namespace: str, name: str) -> None:
+        conf = file.with_suffix(".upload.json")
+        conf.write_text(
+            json.dumps(
+                {
+                    "file": str(file),
+                    "head": 1,
+                    "partition": 2,
+                    "namespace": namespace,
+                    "table_name": name,
+                    "id_delimiter": ",",
+                }
+            )
+        )
+        reply = json.loads(
+            self.flow("--output", "json", "data", "upload", "-c", str(conf), "--drop").stdout
+        )
+        assert self.wait(reply["jobId"]) == "success"
+
+    def submit(self, dsl: dict, conf: dict) -> dict:
+        return self.post("job/submit", job_dsl=dsl, job_runtime_conf=conf)
+
+    def wait(self, job_id: str, limit_s: float = 90) -> str:
+        """The job's final state; asks the server's long poll, never a loop of sleeps."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            rows = self.post("job/query", job_id=job_id).get("data") or [{}]
+            if rows[0].get("f_status") in FINAL:
+                return rows[0]["f_status"]
+            self.post("job/wait", job_id=job_id, timeout=5)
+        raise AssertionError(f"job {job_id} did not end in {limit_s} s: {rows[0]}")
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory):
+    """One standalone site for all tests that do not hurt it."""
+    site = Node(tmp_path_factory.mktemp("site"), free_port(), free_port())
+    site.up()
+    yield site
+    site.down()
+
+
+@pytest.fixture
+def own_node(tmp_path):
+    """A standalone site that a test may hurt."""
+    site = Node(tmp_path / "site", free_port(), free_port())
+    site.up()
+    yield site
+    site.down()
+
+
+def write_parties(folder: Path, n_rows: int = 300, n_features: int = 6, seed: int = 5) -> None:
+    """guest.csv (id, y, half of the features) and host.csv (id, the rest), most ids in common."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n_rows, n_features))
+    y = (x @ rng.normal(size=n_features) + rng.normal(size=n_rows) > 0).astype(int)
+    ids = [f"customer-{i}" for i in range(n_rows)]
+    half = n_features // 2
+    columns = {
+        "guest": (["y", *(f"x{i}" for i in range(half))], np.column_stack([y, x[:, :half]])),
+        "host": ([f"x{i}" for i in range(n_features - half)], x[:, half:]),
+    }
+    for role, (header, values) in columns.items():
+        kept = range(n_rows - 10) if role == "guest" else range(10, n_rows)
+        with (folder / f"{role}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", *header])
+            for i in kept:
+                row = values[i]
+                shown = [int(row[0]), *row[1:].round(6)] if role == "guest" else row.round(6)
+                writer.writerow([ids[i], *shown])
+
+
+def vertical_job(*, max_iter: int = 3, key_length: int = 1024, arbiter: int = 10000) -> tuple:
+    """DSL and configuration of reader, transform, intersection, LR and evaluation."""
+    chain = [
+        ("reader_0", "Reader", None, {"data": ["data"]}),
+        ("data_transform_0", "DataTransform", "data", {"data": ["data"], "model": ["model"]}),
+        ("intersection_0", "Intersection", "data", {"data": ["data"]}),
+        ("hetero_lr_0", "HeteroLR", "train_data", {"data": ["data"], "model": ["model"]}),
+        ("evaluation_0", "Evaluation", "data", {"data": ["data"]}),
+    ]
+    components, before = {}, ""
+    for name, module, kind, output in chain:
+        components[name] = {"module": module, "output": output}
+        if kind:
+            components[name]["input"] = {"data": {kind: [f"{before}.data"]}}
+        before = name
+    roles = {
+        role: {
+            "0": {
+                "reader_0": {"table": {"name": role, "namespace": "e2e"}},
+                "data_transform_0": {"with_label": role == "guest"},
+            }
+        }
+        for role in ("guest", "host")
+    }
+    lr = {
+        "max_iter": max_iter,
+        "learning_rate": 0.15,
+        "alpha": 0.01,
+        "init_param": {"init_method": "zeros"},
+        "encrypt_param": {"key_length": key_length},
+    }
+    conf = {
+        "dsl_version": 2,
+        "initiator": {"role": "guest", "party_id": 9999},
+        "role": {"guest": [9999], "host": [10000], "arbiter": [arbiter]},
+        "component_parameters": {
+            "common": {
+                "intersection_0": {"intersect_method": "ecdh"},
+                "hetero_lr_0": lr,
+                "evaluation_0": {"eval_type": "binary"},
+            },
+            "role": roles,
+        },
+    }
+    return {"components": components}, conf
