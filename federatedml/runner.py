@@ -47,7 +47,7 @@ def run(component: Component[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
     if not isinstance(component, Trainer):
         return _plain(component, ctx, inputs)
     if cross_validation.is_wanted(params):
-        return cross_validation.run(component, ctx, _frame(ctx, inputs, "train_data"))
+        return cross_validation.run(component, ctx, _needed(ctx, inputs, "train_data"))
     return _trainer(component, ctx, inputs)
 
 
@@ -91,10 +91,10 @@ def _plain(component: Component[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
 
 def _trainer(component: Trainer[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
     if not _trains(ctx, inputs):
-        data = _frame(ctx, inputs, "test_data", "eval_data", "data")
+        data = _needed(ctx, inputs, "test_data", "eval_data", "data")
         said = predicted(component, ctx, inputs.model, data, "predict")
         return Outputs(data=[said], model=inputs.model)
-    train = _frame(ctx, inputs, "train_data", "data")
+    train = _needed(ctx, inputs, "train_data", "data")
     validate = _frame(ctx, inputs, "validate_data", "eval_data")
     model: Model | None = None
     if fit := component.stage("fit", ctx.role):
@@ -112,6 +112,14 @@ def _trains(ctx: Ctx, inputs: Inputs) -> bool:
     if "train_data" in kinds or inputs.model is None:
         return True
     return not kinds and ctx.job.get("job_type") != "predict"
+
+
+def _needed(ctx: Ctx, inputs: Inputs, *kinds: str) -> Frame | None:
+    """As ``_frame``, but only the arbiter may lack it."""
+    found = _frame(ctx, inputs, *kinds)
+    if found is None and ctx.role != ARBITER:
+        raise BadData(f"{ctx.name}: needs a data input of kind {' or '.join(kinds)}")
+    return found
 
 
 def _frame(ctx: Ctx, inputs: Inputs, *kinds: str) -> Frame | None:

@@ -194,9 +194,12 @@ def test_a_trainer_takes_one_table_of_instances():
         (named(frame()) * 2, "takes one table, got 2"),
         (named(raw), "must be instances, as DataTransform gives them"),
         ([], "train_data is empty"),
+        (None, "needs a data input of kind train_data"),
     ):
-        with pytest.raises(BadData, match=problem):
-            runner.run(RowSums(SumParams()), ctx, Inputs({"train_data": given}))
+        inputs = Inputs({"train_data": given} if given is not None else {})
+        for params in (SumParams(), CV):
+            with pytest.raises(BadData, match=problem):
+                runner.run(RowSums(params), ctx, inputs)
 
 
 def test_regression_two_and_more_classes_become_predictions():
