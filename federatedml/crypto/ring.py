@@ -34,7 +34,8 @@ def split(x: Ring) -> tuple[Ring, Ring]:
 
 def total(*parts: Ring) -> Ring:
     """The sum of all elements of all parts, (1,), modulo 2^64."""
-    return np.concatenate([part.ravel() for part in parts]).sum(keepdims=True)
+    summed: Ring = np.concatenate([part.ravel() for part in parts]).sum(keepdims=True)
+    return summed
 
 
 def decode(x: Ring) -> Any:
