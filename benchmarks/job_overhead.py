@@ -1,0 +1,127 @@
+"""What a job costs beyond its arithmetic: a chain of ten components that do nothing.
+
+Prediction before writing: a worker is a fork (about 10 ms), a status report a few milliseconds
+of SQLite and HTTP; two parties share two cores, so ten links should take about 10 x 0.1 s.
+The plain-Python twin calls ten functions that do nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+LINKS = 10
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def post(port: int, path: str, body: dict) -> dict:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/v1/{path}", json.dumps(body).encode(), method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.loads(reply.read())
+
+
+def chain() -> tuple[dict, dict]:
+    """Ten components in a row, each passing on what it got (``need_run`` false)."""
+    components = {"reader_0": {"module": "Reader", "output": {"data": ["data"]}}}
+    before, parameters = "reader_0", {}
+    for i in range(LINKS - 1):
+        name = f"data_transform_{i}"
+        components[name] = {
+            "module": "DataTransform",
+            "input": {"data": {"data": [f"{before}.data"]}},
+            "output": {"data": ["data"]},
+        }
+        before, parameters[name] = name, {"need_run": False}
+    table = {"reader_0": {"table": {"name": "rows", "namespace": "bench"}}}
+    conf = {
+        "dsl_version": 2,
+        "initiator": {"role": "guest", "party_id": 9999},
+        "role": {"guest": [9999], "host": [10000]},
+        "component_parameters": {
+            "common": parameters,
+            "role": {"guest": {"0": table}, "host": {"0": table}},
+        },
+    }
+    return {"components": components}, conf
+
+
+def finished(port: int, job_id: str) -> str:
+    while True:
+        rows = post(port, "job/query", {"job_id": job_id}).get("data") or [{}]
+        if rows[0].get("f_status") in ("success", "failed", "canceled", "timeout"):
+            return rows[0]["f_status"]
+        post(port, "job/wait", {"job_id": job_id, "timeout": 10})
+
+
+def twin() -> float:
+    start = time.perf_counter()
+    row = "a,1"
+    for _ in range(LINKS):
+        row = (lambda given: given)(row)
+    return time.perf_counter() - start
+
+
+def measure(home: Path) -> list[tuple[str, float]]:
+    port, gateway = free_port(), free_port()
+    command = [BIN / "distaff", "up", "-d", "--home", str(home)]
+    start = time.perf_counter()
+    subprocess.run(
+        [*command, "--port", str(port), "--gateway-port", str(gateway)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    rows = [("node up (`distaff up -d`)", time.perf_counter() - start)]
+    try:
+        file = home / "rows.csv"
+        file.write_text("id,x0\n" + "".join(f"k{i},{i}\n" for i in range(100)))
+        upload = {
+            "file": str(file),
+            "head": 1,
+            "partition": 1,
+            "namespace": "bench",
+            "table_name": "rows",
+            "use_local_data": 0,
+        }
+        start = time.perf_counter()
+        assert finished(port, post(port, "data/upload", upload)["jobId"]) == "success"
+        rows.append(("upload of 100 rows", time.perf_counter() - start))
+        dsl, conf = chain()
+        body = {"job_dsl": dsl, "job_runtime_conf": conf}
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            assert finished(port, post(port, "job/submit", body)["jobId"]) == "success"
+            times.append(time.perf_counter() - start)
+        rows.append((f"job of {LINKS} empty components, two parties", min(times)))
+    finally:
+        subprocess.run([BIN / "distaff", "down", "--home", str(home)], check=False)
+    return rows
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder) / "home")
+    plain = twin()
+    print(f"{'what':48} {'seconds':>9}")
+    for what, seconds in rows:
+        print(f"{what:48} {seconds:9.3f}")
+    print(f"{'plain-Python twin: ten calls of nothing':48} {plain:9.6f}")
+    print(f"overhead per component: {rows[-1][1] / LINKS * 1000:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
