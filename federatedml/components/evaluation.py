@@ -16,6 +16,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import msgspec
+
 from federatedml import cluster_scoring, scoring
 from federatedml.component import Component, Ctx, Inputs, NamedData, Outputs, register
 from federatedml.data.frame import Predictions, Values
@@ -30,11 +32,16 @@ EvalType = Literal["binary", "multi", "regression", "clustering"]
 _OF_A_FOLD = re.compile(r"#fold\d+#(train|validate)$")
 
 
+def _shown_metrics() -> dict[str, list[str]]:
+    return {kind: list(names) for kind, names in scoring.DEFAULT.items()}
+
+
 class EvaluateParam(Params, frozen=True, kw_only=True):
     """metrics: None means all of the type; their aliases are understood (docs/compat).
 
     pos_label: the class that counts as positive. run_clustering_arbiter_metric is accepted: the
-    arbiter evaluates whenever it is given clusters.
+    arbiter evaluates whenever it is given clusters. allowed_metrics and default_metrics are what
+    FATE shows among the parameters; nothing reads them.
     """
 
     eval_type: EvalType = "binary"
@@ -43,6 +50,8 @@ class EvaluateParam(Params, frozen=True, kw_only=True):
     metrics: list[str] | None = None
     run_clustering_arbiter_metric: bool = False
     unfold_multi_result: bool = False
+    allowed_metrics: dict[str, list[str]] = msgspec.field(default_factory=_shown_metrics)
+    default_metrics: dict[str, list[str]] = msgspec.field(default_factory=_shown_metrics)
 
     def __post_init__(self) -> None:
         allowed = scoring.ALLOWED[self.eval_type]

@@ -10,7 +10,7 @@ from federatedml.components.evaluation import EvaluateParam, Evaluation
 from federatedml.data.frame import Frame, FrameSchema, Predictions, Values
 from federatedml.data.predicting import predictions, staged, united
 from federatedml.errors import BadData, BadParameters
-from federatedml.params import parse
+from federatedml.params import parse, shown
 from federation import ARBITER, GUEST, HOST, Party
 
 
@@ -286,3 +286,11 @@ def test_four_classes_are_not_evaluated_as_two():
 def test_wrong_parameters_say_what_is_allowed(params, problem):
     with pytest.raises(BadParameters, match=problem):
         parse(EvaluateParam, params, "Evaluation#evaluation_0")
+
+
+def test_parameters_are_shown_with_every_metric_that_there_is():
+    given = shown(parse(EvaluateParam, {}, "Evaluation#evaluation_0"))
+    assert given["metrics"] is None
+    assert given["allowed_metrics"] == given["default_metrics"]
+    assert set(given["allowed_metrics"]) == {"binary", "multi", "regression", "clustering"}
+    assert given["allowed_metrics"]["multi"] == ["accuracy", "precision", "recall"]
