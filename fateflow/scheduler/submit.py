@@ -79,9 +79,6 @@ def _submitted(site: Site, planned: Callable[[str], Plan], job_id: str = "") -> 
     except FlowError as error:
         error.job_id, error.retcode = job_id, RetCode.OPERATING_ERROR
         raise
-    for request in requests:
-        if site.settings.hosts(request.party_id):
-            job_files.write(site.settings, request)
     site.scheduler.wake()
     return _reply(site, plan)
 
