@@ -110,10 +110,11 @@ def _windows(n: int, bits: int) -> tuple[int, int]:
 
 
 def _digits(exponents: Floats, width: int, count: int) -> Iterator[NDArray[np.int64]]:
-    """Signed digits, the lowest first, each in [-2^(width-1), 2^(width-1)). All steps are exact
-    in float64: they scale by powers of two and drop bits."""
+    """Signed digits, the lowest first, each in [-2^(width-1), 2^(width-1)]; the last takes what
+    is left. All steps are exact in float64: they scale by powers of two and drop bits."""
     rest = exponents
-    for _ in range(count):
+    for _ in range(count - 1):
         high = np.floor(np.ldexp(rest, -width) + 0.5)
         yield (rest - np.ldexp(high, width)).astype(np.int64)
         rest = high
+    yield rest.astype(np.int64)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -59,6 +59,9 @@ class CipherVector:
     def __describe__(self) -> str:
         return f"cipher[{len(self)}]"
 
+    def __getitem__(self, at: slice) -> CipherVector:
+        return CipherVector(self.key, self.values[at], self.scale_bits, self.bits)
+
     def take(self, rows: NDArray[np.int64]) -> CipherVector:
         """The ciphertexts at these positions."""
         picked = [self.values[i] for i in rows.tolist()]
@@ -73,7 +76,7 @@ class Blinding:
     masks: list[int] = field(repr=False)
     scale_bits: int
 
-    def open(self, residues: Sequence[int]) -> Floats:
+    def open(self, residues: list[int]) -> Floats:
         """(k,) real numbers. residues: what ``SecretKey.residues`` said of the blinded vector."""
         if len(residues) != len(self.masks):
             raise BadCiphertext(f"{len(self.masks)} numbers were sent out, {len(residues)} came")
@@ -223,16 +226,17 @@ class PublicKey:
         self._check_range("a sum", grown)
         return CipherVector(self, total, c.scale_bits, grown)
 
-    def refresh(self, c: CipherVector) -> CipherVector:
+    def refresh(self, c: CipherVector, *, bits: int | None = None) -> CipherVector:
         """The same plaintexts under new randomness, unlinkable to c.
 
-        The stated bound becomes that of the key, with room for 2^32 sums: a tight one would tell
-        how large the factors were. Raises PlaintextOutOfRange if c needs more.
+        bits: the bound to state from now on, in place of c's own; after ``matvec`` that one
+        tells how large X is. Raises PlaintextOutOfRange if c may be beyond it.
         """
         self._own(c)
-        stated = self.key_bits - 34
+        stated = _known(c) if bits is None else bits
         if _known(c) > stated:
             raise PlaintextOutOfRange("a result", _known(c), stated)
+        self._check_range("a result", stated)
         fresh = [v * self._zero() % self.n2 for v in c.values]
         return CipherVector(self, fresh, c.scale_bits, stated)
 

@@ -1,0 +1,176 @@
+"""Which rows make a batch, and what the hosts learn of it.
+
+The guest draws the batches. With ``masked_rate`` r a host is told, in place of the batch of b
+rows, a random superset of min(n, (1 + r) b) rows; for the rows that are not in the batch it will
+receive encryptions of zero, so it cannot tell which rows are. Draws come from the operating
+system: a seed from the configuration would be known to the hosts, and with it the batches.
+
+A batch of no more rows than a host has features would let that host solve its gradient for the
+residual, which tells the label, of every row. Hosts therefore say how many rows they need; a
+mask is widened to that, and without one the training is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from federatedml.errors import BadData
+from federation import Message, Party, codec
+from federation.errors import ProtocolViolation
+
+LOG = logging.getLogger(__name__)
+
+Rows = NDArray[np.int64]
+
+
+@codec.wire_struct
+class BatchPlan(msgspec.Struct, frozen=True):
+    """What a host is told once. sizes: rows in each batch of an iteration.
+
+    renewed: whether batches change every iteration.
+    """
+
+    n_rows: int
+    sizes: list[int]
+    renewed: bool
+    first_iteration: int
+
+    @property
+    def partial(self) -> bool:
+        """Whether a batch is less than all rows, so that the host must be told which."""
+        return self.sizes != [self.n_rows]
+
+    def followed(self, n_rows: int, component: str) -> list[Rows]:
+        """The rows of each batch before the guest tells any. Raises BadData for other data."""
+        if n_rows != self.n_rows:
+            raise BadData(
+                f"{component}: guest and host hold different numbers of rows; train on the "
+                "output of Intersection"
+            )
+        return [np.arange(n_rows, dtype=np.int64) for _ in self.sizes]
+
+
+@codec.wire_struct
+class Rounds(msgspec.Struct, frozen=True):
+    """What the arbiter is told once. sizes: rows in each batch of an iteration."""
+
+    sizes: list[int]
+    first_iteration: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """rows: (b,) of the batch. shown: (s,) sorted rows that hosts are shown, a superset.
+    at: (b,) where in ``shown`` the rows are."""
+
+    rows: Rows
+    shown: Rows
+    at: Rows
+
+
+class Batches:
+    """The guest's batches.
+
+    n_rows: of the training data. needed: rows below which some host could solve for labels.
+    Raises BadData if a batch is too small and cannot be masked.
+    """
+
+    def __init__(
+        self,
+        n_rows: int,
+        batch_size: int,
+        *,
+        strategy: Literal["full", "random"] = "full",
+        shuffle: bool = True,
+        masked_rate: float = 0.0,
+        needed: int = 0,
+    ) -> None:
+        self.n_rows, self.strategy = n_rows, strategy
+        self.whole = batch_size == -1 or batch_size >= n_rows
+        self.size = n_rows if self.whole else batch_size
+        self._shuffle = shuffle and not self.whole
+        masked = masked_rate > 0 and not self.whole
+        self._shown = (
+            min(n_rows, max(round((1 + masked_rate) * self.size), needed)) if masked else 0
+        )
+        self._check(masked, needed)
+
+    def _check(self, masked: bool, needed: int) -> None:
+        there = self._shown if masked else self.size
+        if there >= needed:
+            return
+        if self.whole:
+            LOG.warning(
+                "a host has %d features or more and there are only %d rows: from its gradients "
+                "it could work out labels",
+                needed - 1,
+                self.n_rows,
+            )
+            return
+        raise BadData(
+            f"batches of {there} rows: a host with {needed - 1} features could work out labels; "
+            f"use batch_size -1, a batch_size of at least {needed}, or masked_rate > 0"
+        )
+
+    @property
+    def renewed(self) -> bool:
+        """Whether batches differ from iteration to iteration."""
+        return not self.whole and (self._shuffle or bool(self._shown) or self.strategy == "random")
+
+    @property
+    def sizes(self) -> list[int]:
+        """Rows in each batch of an iteration."""
+        if self.strategy == "random" or self.whole:
+            return [self.size]
+        full, rest = divmod(self.n_rows, self.size)
+        return [self.size] * full + ([rest] if rest else [])
+
+    def rounds(self, first_iteration: int) -> Rounds:
+        return Rounds(self.sizes, first_iteration)
+
+    def plan(self, first_iteration: int) -> BatchPlan:
+        return BatchPlan(self.n_rows, self.sizes, self.renewed, first_iteration)
+
+    def iteration(self) -> Iterator[Batch]:
+        """The batches of the next iteration."""
+        everything = np.arange(self.n_rows, dtype=np.int64)
+        if self.whole:
+            yield Batch(everything, everything, everything)
+            return
+        drawn = self.strategy == "random" or self._shuffle
+        order = secure_permutation(self.n_rows) if drawn else everything
+        start = 0
+        for size in self.sizes:
+            rows = np.sort(order[start : start + size])
+            start += size
+            shown = self._superset(rows) if self._shown else rows
+            yield Batch(rows, shown, np.searchsorted(shown, rows))
+
+    def _superset(self, rows: Rows) -> Rows:
+        others = np.setdiff1d(np.arange(self.n_rows, dtype=np.int64), rows)
+        extra = others[secure_permutation(len(others))[: self._shown - len(rows)]]
+        return np.sort(np.concatenate([rows, extra]))
+
+
+def secure_permutation(n: int) -> Rows:
+    """A random order of 0..n-1 by sorting 64-bit numbers from the operating system.
+
+    Two of n numbers are equal with probability below n^2 / 2^65; ties keep their order.
+    """
+    keys = np.frombuffer(secrets.token_bytes(8 * n), dtype=np.uint64)
+    return np.argsort(keys, kind="stable").astype(np.int64)
+
+
+def checked_rows(rows: Rows, n_rows: int, peer: Party, message: Message[Rows]) -> Rows:
+    """Row numbers that a peer sent, if all are rows of ours. Raises ProtocolViolation."""
+    if rows.ndim != 1 or not len(rows) or rows.min() < 0 or rows.max() >= n_rows:
+        raise ProtocolViolation(peer, message.name, f"no rows of a table of {n_rows}")
+    return rows
