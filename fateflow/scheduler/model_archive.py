@@ -18,6 +18,7 @@ import io
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -39,11 +40,21 @@ MAX_BYTES = 1 << 30
 """What an archive may hold unpacked; a model is JSON and rarely over some megabytes."""
 
 FORMAT = "distaff-model-1"
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    ValueError,
+)
 _STAMP = (1980, 1, 1, 0, 0, 0)
 _MEMBER = re.compile(
     r"models/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/model\.json"
     r"|checkpoint/[A-Za-z0-9_-]+/[0-9]+#[A-Za-z0-9_.-]+/model\.json"
 )
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ABOUT = ("define/define_meta.json", "import_model.json", model_files.PIPELINE)
 
 
@@ -251,6 +262,8 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
                         "expected an archive made by `flow model export` of this platform",
                         status=400,
                     )
+                if info.compress_type not in _PACKED:
+                    raise DownloadError("the archive is packed in an unusual way", status=400)
                 with archive.open(info) as member:
                     found[info.filename] = member.read(left + 1)
                 left -= len(found[info.filename])
@@ -258,7 +271,7 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
                     raise DownloadError(
                         f"the archive unpacks to over {MAX_BYTES} bytes", status=400
                     )
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+    except _UNREADABLE as error:
         raise DownloadError(f"the file is no readable zip archive: {error}", status=400) from None
     return found
 
