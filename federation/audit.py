@@ -30,11 +30,13 @@ _PREFIX = "audit-"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line. what: ``message``, ``call`` (fateflow to fateflow), ``refusal`` or ``log``.
+    """One line. what: ``message``, ``call`` (fateflow to fateflow), ``refusal``, ``log``, or
+    ``outcome`` (of a message that left and was not taken).
 
     message: name on the wire, or the call's name. src, dst: ``role party``, of calls the party.
     size: bytes. hop: the endpoint it went to or came from; ``local`` within the site.
-    result: delivered, received, dropped, abandoned, or why it was refused.
+    result: delivered (within the site), sent (written before the first byte leaves), received,
+    dropped, abandoned, or why it was refused.
     """
 
     sequence: int

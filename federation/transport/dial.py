@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import ipaddress
+import os
 import ssl
 import time
 from pathlib import Path
@@ -67,19 +67,18 @@ async def reach(endpoint: Endpoint, party_id: str, own: Identity | None, certs: 
     except ssl.SSLError as error:
         raise NoWay(f"{endpoint}: no TLS: {error.reason or error}") from error
     except OSError as error:
-        raise NoWay(f"{endpoint}: {error.strerror or error}") from error
+        number = error.errno or 0
+        raise NoWay(f"{endpoint}: {os.strerror(number) if number > 0 else error}") from error
     found = b""
     if own is not None:
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         found = ssl.DER_cert_to_PEM_cert(der).encode()
         seen = hashlib.sha256(der).hexdigest()
         if endpoint.pin and seen != endpoint.pin:
-            writer.close()
+            writer.transport.abort()
             raise NoWay(f"{endpoint}: its certificate is {seen[:16]}..., not the pinned one")
     seconds = time.monotonic() - started
-    writer.close()
-    with contextlib.suppress(OSError, ssl.SSLError):
-        await writer.wait_closed()
+    writer.transport.abort()  # an orderly end of TLS would wait for the other side's
     return Reached(found, seconds)
 
 

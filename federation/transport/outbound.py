@@ -108,9 +108,10 @@ class Link:
         raise Unreachable(self.party_id, f"{self.connected or 'its gateway'}: {answer.error}")
 
     async def close(self) -> None:
-        self._running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._running
+        for _ in range(10):  # wait_for of Python 3.10 and 3.11 can swallow a cancellation
+            self._running.cancel()
+            if (await asyncio.wait({self._running}, timeout=0.5))[0]:
+                return
 
     def waiting(self) -> int:
         return len(self._small) + len(self._bulk) + len(self._in_flight)
@@ -229,6 +230,7 @@ class Link:
                 continue
             number = next(self._numbers)
             self._in_flight[number] = kept
+            self._audit_leaving(kept)
             return pb.Frame(
                 open=frames.open_message(number, kept.record, self._site.mailbox.spool.read(kept))
             )
@@ -261,8 +263,8 @@ class Link:
         while isinstance(frame := await stream.read(), pb.Frame):
             kind = frame.WhichOneof("kind")
             if kind == "ack" and frame.ack.id in self._in_flight:
-                result = "delivered" if frame.ack.state == pb.Ack.COMPLETE else "dropped there"
-                self._settled(self._in_flight.pop(frame.ack.id), result)
+                outcome = "" if frame.ack.state == pb.Ack.COMPLETE else "dropped there"
+                self._settled(self._in_flight.pop(frame.ack.id), outcome)
             elif kind == "refused" and frame.refused.id in self._in_flight:
                 self._refused(self._in_flight.pop(frame.refused.id), frame.refused.why)
             elif kind == "answer":
@@ -276,14 +278,23 @@ class Link:
                 self._wake.set()
         raise dial.NoWay(f"{await stream.code()}: {await stream.details()}")
 
-    def _settled(self, kept: Kept, result: str) -> None:
-        record = kept.record
-        hop = self.connected
-        self._site.audit.message(
-            "out", record.envelope, record.size, record.sha256, hop=hop, result=result
-        )
+    def _audit_leaving(self, kept: Kept) -> None:
+        """Before its first byte goes. What a killed gateway had sent is written once more."""
+        if not kept.audited:
+            kept.audited = True
+            self._audit(kept, "message", "sent after a restart" if kept.old else "sent")
+
+    def _settled(self, kept: Kept, outcome: str = "") -> None:
+        """outcome: "" if the receiver has it, which the log does not repeat."""
+        if outcome:
+            self._audit(kept, "outcome", outcome)
         if self._site.mailbox.holds(kept):
             self._site.mailbox.spool.release(kept, wire.INLINE)
+
+    def _audit(self, kept: Kept, what: str, result: str) -> None:
+        about = kept.record
+        told = {"what": what, "hop": self.connected, "result": result}
+        self._site.audit.message("out", about.envelope, about.size, about.sha256, **told)
 
     def _refused(self, kept: Kept, why: str) -> None:
         _log.error("party %s refused %s: %s", self.party_id, kept.record.envelope.message, why)
@@ -311,6 +322,7 @@ class Link:
 
     async def _send_one(self, channel: grpc.aio.Channel, kept: Kept) -> None:
         site = self._site
+        self._audit_leaving(kept)
         for attempt in (1, 2):
             stream = await dial.greet(channel, self.connected, site.own_party, self.party_id)
             try:
@@ -328,7 +340,7 @@ class Link:
         if outcome.why:
             self._refused(kept, outcome.why)
         else:
-            self._settled(kept, "delivered" if outcome.complete else "dropped there")
+            self._settled(kept, "" if outcome.complete else "dropped there")
 
 
 def _fail(pending: PendingCall, error: FederationError) -> None:

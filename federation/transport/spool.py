@@ -46,11 +46,16 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct):
-    """A message in the spool, and where it stands."""
+    """A message in the spool, and where it stands.
+
+    audited: its leaving is in the audit log. old: from before this gateway started.
+    """
 
     record: Record
     state: State
     path: str
+    audited: bool = False
+    old: bool = False
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -133,7 +138,7 @@ class Spool:
             if record is None:
                 path.rename(path.with_suffix(".broken"))
             else:
-                yield Kept(record, state, str(path))
+                yield Kept(record, state, str(path), old=True)
 
     def free(self, kept: Kept) -> None:
         Path(kept.path).unlink(missing_ok=True)
