@@ -167,9 +167,10 @@ def url() -> Response:
 
 
 class Wait(asked.OfJob, frozen=True, kw_only=True):
-    """``since``: the ``stamp`` of the last answer; a new answer comes when it differs."""
+    """``since``: the ``stamp`` of an earlier answer; the new answer comes when it differs.
+    Without it, the answer comes when anything changes from now on."""
 
-    since: str = ""
+    since: str | None = None
     timeout: float = 20.0
 
 
@@ -178,12 +179,13 @@ def wait() -> Response:
     """Progress of a job as soon as there is some, or after ``timeout`` seconds (at most 30)."""
     wanted = body(Wait)
     deadline = time.monotonic() + min(max(wanted.timeout, 0.0), LONGEST_POLL_S)
-    database = site().database
+    database, since = site().database, wanted.since
     while True:
         seen = database.writes
         shown = _progress(wanted)
+        since = shown["stamp"] if since is None else since
         left = deadline - time.monotonic()
-        if shown["stamp"] != wanted.since or shown["ended"] or left <= 0:
+        if shown["stamp"] != since or shown["ended"] or left <= 0:
             return answer(shown)
         database.wait_for_write(seen, left)
 

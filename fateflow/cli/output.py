@@ -37,9 +37,9 @@ def reply(found: Json, show: Show | None = None, *, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=4, ensure_ascii=False) + "\n")
     elif not failed:
         data = found.get("data")
-        if data is None or data in ([], {}) or show is None:
+        if data in (None, [], {}):
             click.echo(found.get("retmsg", "success"))
-        if data not in (None, [], {}):
+        else:
             (show or anything)(data)
     if failed:
         fail(str(found.get("retmsg", "failed without a message")))
@@ -92,7 +92,8 @@ def table(names: Sequence[str], cells: Sequence[Sequence[Any]], *, header: bool 
 
     shown = Table(show_header=header, box=None, pad_edge=False, header_style="bold")
     for name in names:
-        shown.add_column(name.replace("_", " "), overflow="fold")
+        whole = name.endswith("_id") or name.endswith("_date")
+        shown.add_column(name.replace("_", " "), overflow="fold", no_wrap=whole)
     for row in cells:
         texts = [_cell(value) for value in row]
         shown.add_row(*(Text(text, style=COLOURS.get(text, "")) for text in texts))
