@@ -16,7 +16,7 @@ import msgspec
 from fateflow.domain import lifecycle, resources
 from fateflow.domain.lifecycle import ENDS, Status
 from fateflow.errors import ArgumentError, NotThere, Refused
-from fateflow.scheduler import inherit, job_files, rerunning, reset, tasks, trained
+from fateflow.scheduler import inherit, job_files, models, rerunning, reset, tasks
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
 from fateflow.store import jobs
@@ -227,7 +227,7 @@ def end_job(site: Site, request: wire.EndJob) -> None:
     with site.database.read() as session:
         row = _job(session, request)
     if request.status == Status.SUCCESS.value:
-        trained.save(site, row)
+        models.save_pipeline(site, row.job_id, row.role, row.party_id)
     with site.database.write() as session:
         row = _job(session, request)
         if row.resource_in_use:
@@ -243,14 +243,10 @@ def end_job(site: Site, request: wire.EndJob) -> None:
 
 
 def deploy_model(site: Site, request: wire.DeployModel) -> Any:
-    from fateflow.scheduler import models
-
     return models.deploy_here(site, request)
 
 
 def load_model(site: Site, request: wire.LoadModel) -> Any:
-    from fateflow.scheduler import models
-
     return models.load_here(site, request)
 
 
@@ -375,21 +371,20 @@ def _task_row(site: Site, request: wire.CreateJob, plan: wire.TaskPlan, now: int
         auto_retries=int(job.get("auto_retries", 0)),
         auto_retry_delay=int(job.get("auto_retry_delay", 1)),
         plan=msgspec.to_builtins(plan),
-        component_parameters=_shown_parameters(site, request, plan) if here else {},
+        component_parameters=_shown_parameters(request, plan) if here else {},
         provider_info=_provider(plan) if here else {},
         create_time=now,
         update_time=now,
     )
 
 
-def _shown_parameters(site: Site, request: wire.CreateJob, plan: wire.TaskPlan) -> dict[str, Any]:
+def _shown_parameters(request: wire.CreateJob, plan: wire.TaskPlan) -> dict[str, Any]:
     """The task's parameters in the shape that FATE shows: the conf with this component's own."""
     left_out = ("component_parameters", "role", "initiator", "job_parameters")
-    paths = site.catalog.get(plan.module.lower(), {}).get("code_path") or {}
     conf = {k: v for k, v in request.runtime_conf.items() if k not in left_out}
     return {
         **conf,
-        "CodePath": paths.get(request.role, plan.module),
+        "CodePath": plan.code_path or plan.module,
         "ComponentParam": {"_name": f"{plan.module}#{plan.component}", **plan.shown},
         "ComponentParameterSource": plan.source or plan.component,
         "module": plan.module,

@@ -13,7 +13,7 @@ from fateflow.domain import dsl as dsls
 from fateflow.domain import ids, inference
 from fateflow.domain.dsl import Dag
 from fateflow.errors import ArgumentError, DownloadError, FlowError, NotThere, Refused, RetCode
-from fateflow.scheduler import model_files, planning
+from fateflow.scheduler import inputs, model_files, planning
 from fateflow.scheduler.model_service import load_here
 from fateflow.site import Site
 from fateflow.store import jobs, models, outputs, queries, tasks
@@ -35,10 +35,11 @@ def save_pipeline(site: Site, job_id: str, role: str, party_id: str) -> None:
         made = _model_outputs(session, job) if job else {}
     if job is None:
         raise NotThere(f"no job {job_id} for {role} {party_id} here")
-    parameters = job.runtime_conf["job_parameters"]["common"]
-    if role == ids.LOCAL_ROLE or parameters.get("job_type") == "predict":
+    parameters = inputs.job_parameters(job)
+    model_id = str(parameters.get("model_id") or "")
+    if not model_id or role == ids.LOCAL_ROLE or parameters.get("job_type") == "predict":
         return
-    model_id, version = str(parameters["model_id"]), str(parameters["model_version"])
+    version = inputs.own_model_version(job)
     at = model_files.folder(site.settings, role, party_id, model_id, version)
     for (component, alias), path in made.items():
         kept = model_files.model_file(at, component, alias)
