@@ -48,21 +48,24 @@ class Question:
 
     def __init__(self, asker: Asker, keys: pa.Array, order: Rows) -> None:
         self.asker, self.keys, self.order = asker, keys, order
-        self._secrets: dict[int, Bytes2D] = {}
+        self._secrets: Bytes2D = np.empty((0, 0), dtype=np.uint8)
 
     def ask(self, ctx: Ctx, peer: Party, meter: streams.Meter) -> None:
+        kept: dict[int, Bytes2D] = {}
+
         def work(part: slice) -> Bytes2D:
-            blinded, secrets = self.asker.blind(self._texts(part))
-            self._secrets[part.start] = secrets
+            blinded, kept[part.start] = self.asker.blind(self._texts(part))
             return blinded
 
         streams.send(ctx, Wire.asked, work, len(self.order), to=peer, meter=meter)  # (2)
+        if kept:
+            self._secrets = np.concatenate([kept[start] for start in sorted(kept)])
 
     def answer(self, ctx: Ctx, peer: Party, meter: streams.Meter) -> Bytes2D:
         """Tokens (n, token_width) of the ids, in the order asked."""
 
         def work(part: slice, rows: Bytes2D) -> Bytes2D:
-            return self.asker.finish(rows, self._secrets.pop(part.start), self._texts(part))
+            return self.asker.finish(rows, self._secrets[part], self._texts(part))
 
         parts = streams.transformed(  # (4)
             ctx,

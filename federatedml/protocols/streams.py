@@ -24,7 +24,7 @@ Work = Callable[[slice], Bytes2D]
 CHUNK = 65536
 """Rows of a message."""
 PART = 2048
-"""Rows that a thread computes at a time. Its C calls release the interpreter lock."""
+"""Rows that a thread computes at a time, at most. Its C calls release the interpreter lock."""
 
 
 class Meter:
@@ -45,10 +45,12 @@ def computed(work: Work, n: int, cores: int) -> Iterator[Bytes2D]:
     """
     ahead: deque[Future[Bytes2D]] = deque()
     pool = ThreadPoolExecutor(cores, thread_name_prefix="psi")
+    # Small columns are cut finer, so that slow methods keep all cores busy to the end.
+    size = min(PART, max(-(-n // (4 * cores)), 1))
     try:
-        for at in range(0, n, PART):
-            ahead.append(pool.submit(work, slice(at, min(at + PART, n))))
-            if len(ahead) > cores + CHUNK // PART:
+        for at in range(0, n, size):
+            ahead.append(pool.submit(work, slice(at, min(at + size, n))))
+            if len(ahead) > cores + CHUNK // size:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
