@@ -124,23 +124,6 @@ def get_checkpoint() -> Response:
     return answer(checkpoints.get(site(), given()))
 
 
-@blueprint.post("/model/store", endpoint="store")
-@blueprint.post("/model/restore", endpoint="restore")
-@blueprint.post("/model/migrate", endpoint="migrate")
-@blueprint.post("/model/homo/convert", endpoint="homo_convert")
-@blueprint.post("/model/homo/deploy", endpoint="homo_deploy")
-@blueprint.post("/component/hetero/merge", endpoint="hetero_merge")
-@blueprint.post("/component/woe_array/extract", endpoint="woe_extract")
-@blueprint.post("/component/woe_array/merge", endpoint="woe_merge")
-def not_served() -> Response:
-    """Rare operations that this server does not have; ``model/export`` and ``import`` move
-    models between sites."""
-    raise FlowError(
-        f"{request.path} is not served; use model/export and model/import to move models, and "
-        "see docs/compat/rest.md"
-    )
-
-
 def _wanted_file() -> PredictFile:
     try:
         return convert(given(), PredictFile)
