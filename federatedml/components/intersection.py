@@ -18,8 +18,9 @@ Source   see the protocols; parameters and results FATE 1.x's, docs/compat/inter
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -87,6 +88,7 @@ class Intersection(Component[IntersectParam]):
     """Outputs the rows in common, or with cardinality_only just their number."""
 
     Params = IntersectParam
+    code_path: ClassVar[Mapping[str, str]] = {"guest": "IntersectGuest", "host": "IntersectHost"}
 
     def fit_guest(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         p, brought = self.params, self._brought(ctx, inputs, ctx.hosts)
