@@ -154,12 +154,16 @@ def host_name(party_id: str) -> str:
 def show(path: Path) -> Shown:
     """A certificate file for people. Raises CertificateFault."""
     try:
-        pem = path.read_bytes()
-        found = x509.load_pem_x509_certificate(pem)
+        return describe(path.read_bytes())
     except FileNotFoundError:
         raise CertificateFault(f"no certificate {path}: distaff cert issue makes one") from None
     except ValueError as error:
         raise CertificateFault(f"{path} is no certificate: {error}") from None
+
+
+def describe(pem: bytes) -> Shown:
+    """A certificate (PEM) for people. Raises ValueError if it is none."""
+    found = x509.load_pem_x509_certificate(pem)
     return Shown(
         subject=found.subject.rfc4514_string(),
         party=party_of(pem),

@@ -17,9 +17,9 @@ from typing import Any
 import grpc
 import msgspec
 
-from federation import certificate
+from federation import certificate, route
 from federation.certificate import Identity
-from federation.errors import FederationError
+from federation.errors import FederationError, Unreachable
 from federation.route import Endpoint
 from federation.transport import frames
 from federation.transport import gateway_pb2 as pb
@@ -136,3 +136,41 @@ def _tls(own: Identity, certs: Path) -> ssl.SSLContext:
     context.load_cert_chain(certs / "party.pem", certs / "party.key")
     context.set_alpn_protocols(["h2"])
     return context
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """An endpoint as ``distaff routes test`` saw it. problem: "" if a gateway greeted us."""
+
+    endpoint: str
+    problem: str = ""
+    ms: float = 0.0
+    party: str = ""
+    not_after: str = ""
+
+
+async def try_route(home: Path, party_id: str) -> list[Tried]:
+    """Dial every endpoint of a party from this site's home. Raises RouteFault, CertificateFault,
+    and Unreachable if there is no route."""
+    certs, table = home / "certs", route.load(home / route.FILE)
+    own = certificate.identity(certs)
+    endpoints = table.lookup(party_id)
+    if not endpoints:
+        raise Unreachable(party_id, f"nothing: {table.missing(party_id)}")
+    return [await _try(endpoint, party_id, own, certs) for endpoint in endpoints]
+
+
+async def _try(endpoint: Endpoint, party_id: str, own: Identity | None, certs: Path) -> Tried:
+    try:
+        reached = await reach(endpoint, party_id, own, certs)
+        way = channel(endpoint, party_id, own, reached)
+        try:
+            (await greet(way, str(endpoint), own.party if own else "test", party_id)).cancel()
+        finally:
+            await way.close(None)
+    except NoWay as error:
+        return Tried(str(endpoint), str(error).removeprefix(f"{endpoint}: "))
+    ms = round(reached.seconds * 1000, 1)
+    if not reached.certificate:
+        return Tried(str(endpoint), ms=ms, party="(plaintext)")
+    shown = certificate.describe(reached.certificate)
+    return Tried(str(endpoint), ms=ms, party=shown.party, not_after=shown.not_after)
