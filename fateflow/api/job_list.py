@@ -40,12 +40,12 @@ def list_tasks() -> Response:
     equal = {name: found.get(name) for name in names}
     page = _page(found, "create_time", descending=False)
     listed, count = queries.task_page(site().database, equal, page)
-    return answer({"tasks": [rows.task(row) for row in listed], "count": count})
+    return answer({"tasks": [_task(row) for row in listed], "count": count})
 
 
 @blueprint.post("/task/query")
 def query_tasks() -> Response:
-    found = [rows.prefixed(rows.task(row)) for row in queries.tasks(site().database, given())]
+    found = [rows.prefixed(_task(row)) for row in queries.tasks(site().database, given())]
     if not found:
         raise FlowError("find task failed", retcode=101)
     return answer(found)
@@ -67,6 +67,11 @@ def report() -> Response:
     tasks = queries.tasks(site().database, where)
     names = ("component_name", "start_time", "end_time", "elapsed", "status")
     return answer([{**{n: getattr(t, n) for n in names}, "index": i} for i, t in enumerate(tasks)])
+
+
+def _task(row: Any) -> dict[str, Any]:
+    settings = site().settings
+    return rows.task(row, settings.host, settings.port)
 
 
 def _words(found: dict[str, Any], name: str, allowed: tuple[str, ...]) -> list[str] | None:

@@ -178,10 +178,14 @@ def listed_job(row: Any) -> dict[str, Any]:
     return {**job(row), "party_id": shown_id(row.party_id), "partners": partners}
 
 
-def task(row: Any) -> dict[str, Any]:
-    """A component at one (role, party). ``cmd`` is an empty object before the start (FATE)."""
+def task(row: Any, host: str, port: int) -> dict[str, Any]:
+    """A component at one (role, party). ``cmd`` is an empty object before the start; where it ran
+    is told after its end, and is the ``host`` and ``port`` of this server (both FATE's ways)."""
+    ended = row.end_time is not None
     return {
         **{name: getattr(row, name) for name in _TASK_COLUMNS},
+        "run_ip": row.run_ip or (host if ended else None),
+        "run_port": row.run_port or (port if ended else None),
         **stamps(row, "create", "update", "start", "end"),
         "cmd": row.cmd or {},
         "provider_info": {**_PROVIDER, **row.provider_info},
