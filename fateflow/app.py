@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from werkzeug.exceptions import HTTPException
 from fateflow import api
 from fateflow.api.envelope import answer
 from fateflow.errors import DownloadError, FlowError, RetCode
-from fateflow.scheduler import events, recovery
+from fateflow.scheduler import events, planning, recovery
 from fateflow.scheduler.launcher import Zygote
 from fateflow.scheduler.loop import Scheduler
 from fateflow.scheduler.parties import Parties
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 16
 BACKLOG = 256
+RETRY_S = 1.0
 
 
 def build(
@@ -84,7 +86,14 @@ def application(site: Site) -> Flask:
 def start(site: Site) -> None:
     """Take up what was left, then decide and listen."""
     site.launcher.on_exit(lambda gone: events.exited(site, gone))
-    recovery.recover(site)
+    while True:
+        try:
+            recovery.recover(site)
+            planning.catalog(site)
+            break
+        except (OSError, RuntimeError) as error:
+            log.warning("not ready to schedule yet, trying again: %s", error)
+            time.sleep(RETRY_S)
     site.scheduler.start()
 
 
@@ -145,7 +154,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     with running(settings) as (_, server):
-        log.info("fateflow listens on %s:%d", settings.host, server.effective_port)
+        log.info("fateflow listens on %s:%s", settings.host, server.effective_port)
         server.run()
 
 

@@ -126,13 +126,17 @@ def end_job(site: Site, job_id: str, command: EndJob) -> str:
         told.update(_failures(stop))
     reached = [p for p in parties if not told[p]]
     # The model is saved and the cores are free before anybody can see the job ended.
-    told.update(_failures(_ask(site, job, reached, lambda on: wire.EndJob(**on, status=status))))
+    job_log = JobLog(site.settings.logs, job_id)
+    ends = _ask(site, job, reached, lambda on: wire.EndJob(**on, status=status))
+    told.update(_failures(ends))
+    for reply in ends.values():
+        if isinstance(reply, FlowError):
+            job_log.error(f"the end of the job is incomplete: {reply}")
     update = _state(site, job_id, status, reason)
     own = (job.role, job.party_id)
     others = [p for p in reached if p != own]
     told.update(_failures(_ask(site, job, others, lambda on: wire.UpdateJob(**on, **update))))
     told[own] = _failures(_ask(site, job, [own], lambda on: wire.UpdateJob(**on, **update)))[own]
-    job_log = JobLog(site.settings.logs, job_id)
     if command.status is Status.SUCCESS:
         job_log.info(f"job {job_id} ended: {status}")
     else:

@@ -224,10 +224,8 @@ def ask_rerun(site: Site, request: wire.AskRerun) -> None:
 
 def end_job(site: Site, request: wire.EndJob) -> None:
     """Save the model if the job succeeded, give its cores back, forget its messages."""
-    with site.database.read() as session:
-        row = _job(session, request)
     if request.status == Status.SUCCESS.value:
-        models.save_pipeline(site, row.job_id, row.role, row.party_id)
+        models.save_pipeline(site, request.job_id, request.role, request.party_id)
     with site.database.write() as session:
         row = _job(session, request)
         if row.resource_in_use:

@@ -6,14 +6,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 
-from fateflow.store.orm import Base
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def now_ms() -> int:
@@ -35,8 +38,9 @@ class Database:
         self.writes = 0
 
     def create(self) -> None:
-        """Make missing tables (fresh database); later schemas come by migration."""
-        Base.metadata.create_all(self.engine)
+        """Bring the schema to its last revision: a fresh database, or one of an older version."""
+        with self.engine.begin() as connection:
+            command.upgrade(migrations(connection), "head")
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -62,6 +66,15 @@ class Database:
         with self._changed:
             self._changed.wait_for(lambda: self.writes != seen, timeout_s)
             return self.writes
+
+
+def migrations(connection: Connection) -> Config:
+    """Alembic's configuration for our revisions, over this connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
 
 
 def _engine(url: str) -> Engine:
