@@ -7,7 +7,7 @@ from typing import Any
 
 from fateflow.domain import ids
 from fateflow.domain.conf import party_text
-from fateflow.errors import ArgumentError, FlowError, NotThere, RetCode
+from fateflow.errors import ArgumentError, FlowError, NotThere, PeerError, RetCode
 from fateflow.site import Site
 from fateflow.store import models
 from fateflow.store.database import now_ms
@@ -91,6 +91,15 @@ def load_here(site: Site, request: LoadModel) -> dict[str, str]:
     return {"retmsg": f"{told}: {request.model_id} version {request.model_version}"}
 
 
+def outcome(party_id: str, result: Any, success: str) -> tuple[int, str]:
+    """(retcode, retmsg) of one party in a reply about several; a refusal is 100 there, as FATE's
+    parties answer it, and is not told with the party's name again."""
+    if not isinstance(result, FlowError):
+        return 0, success
+    code = RetCode.EXCEPTION_ERROR if isinstance(result, PeerError) else result.retcode
+    return int(code), str(result).removeprefix(f"party {party_id}: ")
+
+
 def _named(site: Site, given: Mapping[str, Any]) -> tuple[str, str, Mapping[str, list[str]]]:
     """(model id, version, parties by role) of a request. Raises ArgumentError, NotThere."""
     if given.get("job_id"):
@@ -149,8 +158,8 @@ def _told(site: Site, calls: list[LoadModel]) -> tuple[dict[str, Any], list[str]
     failed = []
     results = site.parties.call_all([(call.party_id, call) for call in calls])
     for call, result in zip(calls, results, strict=True):
-        code = int(result.retcode) if isinstance(result, FlowError) else 0
-        text = str(result) if code else str((result or {}).get("retmsg", "success"))
+        told = result.get("retmsg", "success") if isinstance(result, dict) else "success"
+        code, text = outcome(call.party_id, result, told)
         data.setdefault(call.role, {})[call.party_id] = code
         detail = {"retcode": code, "retmsg": text}
         data["detail"].setdefault(call.role, {})[call.party_id] = detail

@@ -13,7 +13,7 @@ from fateflow.domain import dsl as dsls
 from fateflow.domain import ids, inference
 from fateflow.domain.dsl import Dag
 from fateflow.errors import ArgumentError, DownloadError, FlowError, NotThere, Refused, RetCode
-from fateflow.scheduler import inputs, model_files, planning
+from fateflow.scheduler import inputs, model_files, model_service, planning
 from fateflow.scheduler.model_service import load_here
 from fateflow.site import Site
 from fateflow.store import jobs, models, outputs, queries, tasks
@@ -113,8 +113,9 @@ def deploy(
     data: dict[str, Any] = {"model_id": model_id, "model_version": version, "detail": {}}
     failed = []
     for call, result in zip(calls, results, strict=True):
-        code = int(result.retcode) if isinstance(result, FlowError) else 0
-        text = str(result) if code else f"deploy model of role {call.role} {call.party_id} success"
+        code, text = model_service.outcome(
+            call.party_id, result, f"deploy model of role {call.role} {call.party_id} success"
+        )
         data.setdefault(call.role, {})[call.party_id] = code
         detail = {"retcode": code, "retmsg": text}
         data["detail"].setdefault(call.role, {})[call.party_id] = detail
