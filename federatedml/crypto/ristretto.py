@@ -9,8 +9,10 @@ Source: RFC 9496; libsodium ``crypto_core_ristretto255``.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,17 @@ class InvalidElement(ValueError):
 
     def __init__(self, row: int) -> None:
         super().__init__(f"row {row} is not a valid element of the group")
+
+
+class LibraryUnavailable(ImportError):
+    """libsodium could not be loaded."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(
+            f"ristretto255: rbcl could not load libsodium from {tempfile.gettempdir()} ({cause}); "
+            "that folder must be writable and allow execution: set TMPDIR to one that does, or "
+            "use another intersect_method"
+        )
 
 
 def random_scalar() -> bytes:
@@ -85,8 +98,10 @@ def multiply(elements: Bytes2D, scalar: bytes) -> Bytes2D:
 
 @cache
 def _sodium() -> Any:
-    from rbcl.rbcl import _sodium as library
-
+    try:
+        from rbcl.rbcl import _sodium as library
+    except OSError as error:
+        raise LibraryUnavailable(error) from error
     pointer = ctypes.c_void_p
     library.crypto_core_ristretto255_from_hash.argtypes = [pointer, pointer]
     library.crypto_scalarmult_ristretto255.argtypes = [pointer, pointer, pointer]
@@ -97,3 +112,8 @@ def _sodium() -> Any:
         # once mapped, the file is no longer needed.
         Path(library._name).unlink(missing_ok=True)
     return library
+
+
+# Loaded now where possible: a zygote's workers then find it there (70 ms of each task).
+with contextlib.suppress(LibraryUnavailable):
+    _sodium()
