@@ -147,7 +147,7 @@ def host_name(party_id: str) -> str:
     if _SAFE.fullmatch(party_id) and not party_id.startswith("x-"):
         return f"party-{party_id}.distaff"
     coded = party_id.encode().hex()
-    labels = [coded[i : i + 56] for i in range(0, len(coded), 56)]
+    labels = [coded[i : i + 48] for i in range(0, len(coded), 48)]
     return f"party-x-{'.'.join(labels)}.distaff"
 
 
