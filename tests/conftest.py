@@ -1,0 +1,31 @@
+"""Golden files: what a run must produce, kept under tests/golden and reviewed like code."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite tests/golden from this run"
+    )
+
+
+@pytest.fixture
+def golden(request):
+    """``golden(name, value)``: the value's JSON equals tests/golden/<name>.json."""
+
+    def check(name, value):
+        file = FOLDER / f"{name}.json"
+        text = json.dumps(value, indent=1, sort_keys=True) + "\n"
+        if request.config.getoption("--update-golden"):
+            file.write_text(text)
+        assert file.exists(), f"{file.name} is not there: run --update-golden and review it"
+        assert text == file.read_text(), (
+            f"{file.name} changed; if you meant it, run --update-golden and review the diff"
+        )
+
+    return check
