@@ -55,13 +55,14 @@ class SecureAddExample(Component[SecureAddExampleParam]):
     Params = SecureAddExampleParam
 
     def fit_guest(self, ctx: Ctx, inputs: Inputs) -> Outputs:  # noqa: ARG002 (takes no input)
-        run(ctx, self.params.data_num)  # (1), (2), (3), (4)
+        run(ctx, self.params.data_num)  # (4) and what leads to it
         return Outputs()
 
     def fit_host(self, ctx: Ctx, inputs: Inputs) -> Outputs:  # noqa: ARG002 (takes no input)
         mine, theirs = ring.split(ring.encode(np.ones(self.params.data_num)))
         ctx.remote(Wire.host_share, theirs)  # (2)
-        ctx.remote(Wire.host_sum, ring.total(mine, ctx.get(Wire.guest_share)))  # (1), (3)
+        received = ctx.get(Wire.guest_share)  # (1)
+        ctx.remote(Wire.host_sum, ring.total(mine, received))  # (3)
         return Outputs()
 
 

@@ -39,7 +39,7 @@ def renamed(data: Frame | RawTable, names: pa.Array) -> Any:
 def keys_only(data: Frame | RawTable) -> Any:
     """The sample ids (and match ids) alone: no features, no label, no weight."""
     if isinstance(data, RawTable):
-        bare = msgspec.structs.replace(data.schema, header="", wide=False)
+        bare = msgspec.structs.replace(data.schema, header="", wide=False, meta={})
         return replace(data, columns=data.columns.select([]), schema=bare)
     schema = msgspec.structs.replace(
         data.schema,

@@ -192,6 +192,18 @@ def test_cardinality_is_counted_without_data(method, sync):
     assert reports[GUEST_].metrics["train", "intersection"][2]["intersect_method"] == method
 
 
+def test_the_estimated_cardinality_of_three_parties():
+    config = {
+        "cardinality_only": True,
+        "cardinality_method": "rsa",
+        "rsa_params": FAST_RSA,
+        "intersect_preprocess_params": {"false_positive_rate": 1e-6, "random_state": 7},
+    }
+    sides = {GUEST_: frame("abcdef"), BANK: frame("bcdx"), SHOP: frame("cdefg")}
+    _, reports, _ = intersect(config, sides)
+    assert reports[GUEST_].told["intersect_num"] == 2
+
+
 @settings(quick, max_examples=5)
 @given(a=id_sets, b=id_sets, c=id_sets)
 def test_the_exact_cardinality_of_three_parties(a, b, c):
@@ -243,6 +255,14 @@ def test_a_cache_serves_later_intersections(config, tmp_path):
     outputs, _, _ = intersect(config, later, caches)
     # "x" has left the host since, and "late" came after the cache was made.
     assert ids_of(outputs[GUEST_]) == ids_of(outputs[BANK]) == ["b", "y"]
+
+
+def test_a_cache_with_two_hosts(tmp_path):
+    sides = {GUEST_: frame("abcd"), BANK: frame("bcdx"), SHOP: frame("ycbz")}
+    made, _, _ = intersect({**ECDH, "run_cache": True}, sides, folder=tmp_path)
+    caches = {party: output.cache for party, output in made.items()}
+    outputs, _, _ = intersect(ECDH, sides, caches)
+    assert {tuple(ids_of(output)) for output in outputs.values()} == {("b", "c")}
 
 
 def test_a_guests_cache_holds_no_key(tmp_path):
@@ -367,6 +387,69 @@ def test_parties_that_hash_differently_are_told_so():
 
     with pytest.raises(BadParameters, match="differ in the intersection's method"):
         inproc.run({GUEST_: call("pepper"), BANK: call("salt")}, Ctx, 30)
+
+
+def test_a_raw_table_can_be_cut_down_to_its_keys():
+    config = {**ECDH, "only_output_key": True}
+    outputs, _, _ = intersect(config, {GUEST_: raw("abc"), BANK: raw("bcd")})
+    kept = outputs[BANK].data[0]
+    assert isinstance(kept, RawTable)
+    assert (kept.key.to_pylist(), kept.columns.num_columns, kept.schema.header) == (
+        ["b", "c"],
+        0,
+        "",
+    )
+
+
+def test_a_forged_bitmap_is_refused():
+    honest = Intersection(params.parse(IntersectParam, ECDH, "x"))
+
+    def forger(ctx):
+        ctx.remote(Wire.opening, ctx.get(Wire.opening))
+        ctx.remote(Wire.blinded, ctx.get(Wire.blinded))
+        ctx.remote(Wire.common, np.zeros(3, np.uint8))
+
+    def host(ctx):
+        inputs = Inputs(data={"data": [NamedData("reader_0", "data", frame("ab"))]})
+        return honest.fit_host(ctx, inputs)
+
+    with pytest.raises(ProtocolViolation, match="not a bit for each of 2 ids"):
+        inproc.run({GUEST_: forger, BANK: host}, Ctx, 30)
+
+
+def test_a_modulus_of_another_length_is_refused():
+    honest = Intersection(params.parse(IntersectParam, RSA, "x"))
+
+    def forger(ctx):
+        ctx.remote(Wire.opening, ctx.get(Wire.opening))
+        ctx.remote(Wire.public_key, 2**511 + 1)
+
+    def guest(ctx):
+        inputs = Inputs(data={"data": [NamedData("reader_0", "data", frame("ab"))]})
+        return honest.fit_guest(ctx, inputs)
+
+    with pytest.raises(ProtocolViolation, match="not an RSA modulus of 1024 bits"):
+        inproc.run({GUEST_: guest, BANK: forger}, Ctx, 30)
+
+
+def test_other_data_than_tables_of_ids_is_refused():
+    honest = Intersection(params.parse(IntersectParam, ECDH, "x"))
+    with pytest.raises(BadData, match="needs an uploaded table or instances"):
+        honest.fit_guest(Ctx(GUEST_, [GUEST_, BANK], inproc.Hub()), Inputs())
+
+
+def test_all_of_fates_parameters_are_known_with_their_defaults():
+    """As ``component parameters`` of FATE 1.11.4 shows them (names and values are facts)."""
+    shown = params.shown(IntersectParam())
+    assert len(shown) == 26
+    assert shown["intersect_method"] == "rsa"
+    assert shown["intersect_cache_param"] == {
+        "encrypt_type": "sha256",
+        "id_type": "phone",
+        "use_cache": False,
+    }
+    assert shown["rsa_params"]["random_base_fraction"] is None
+    assert shown["intersect_preprocess_params"]["false_positive_rate"] == 0.001
 
 
 def test_an_invalid_point_is_refused():

@@ -1,5 +1,6 @@
 """Groups and oblivious functions of intersection: laws, known answers, attacks, refusals."""
 
+import builtins
 import hashlib
 
 import gmpy2
@@ -81,6 +82,20 @@ def test_ristretto_refuses_what_encodes_no_usable_point(encoding):
 def test_zero_has_no_inverse():
     with pytest.raises(ValueError, match="zero"):
         ristretto.inverse(bytes(32))
+
+
+def test_a_library_that_cannot_be_loaded_says_what_to_do(monkeypatch):
+    """rbcl needs a temporary folder in which code may run."""
+
+    def refuse(name, *arguments):
+        if name == "rbcl.rbcl":
+            raise OSError("failed to map segment")
+        return real(name, *arguments)
+
+    real = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(ristretto.LibraryUnavailable, match=r"failed to map segment.*set TMPDIR"):
+        ristretto._sodium.__wrapped__()
 
 
 @pytest.mark.parametrize("bits", [1024, 2048, 3072, 4096])
