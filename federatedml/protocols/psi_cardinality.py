@@ -97,9 +97,7 @@ def exact_host(ctx: Ctx, keys: pa.Array, group: Group) -> None:
         raise ProtocolViolation(ctx.guest, Wire.sizes.name, "not a size for each other party")
     meter, secret = streams.Meter(ctx, len(keys) + sum(sizes)), group.secret()
     mine = _blinded(ctx, keys, group, secret, meter)
-    streams.send(
-        ctx, Wire.own, lambda part: mine[part], len(mine), to=ctx.guest, meter=meter
-    )  # (1)
+    send(ctx, Wire.own, mine, ctx.guest, meter)  # (1)
     for n in sizes:
         parts = streams.transformed(
             ctx,
