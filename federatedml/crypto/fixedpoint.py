@@ -26,7 +26,7 @@ def rounded(values: Floats, scale_bits: int) -> Floats:
     with np.errstate(over="ignore"):
         scaled: Floats = np.rint(np.ldexp(np.asarray(values, dtype=np.float64), scale_bits))
     if not np.isfinite(scaled).all():
-        raise PlaintextOutOfRange("a number that is missing or infinite", 1024, 1023)
+        raise PlaintextOutOfRange("a number that is missing or not finite", 1024, 1023)
     return scaled
 
 
