@@ -42,6 +42,14 @@ def save(path: Path, module: str, model: Model) -> None:
     draft.rename(path)
 
 
+def module_of(path: Path) -> str:
+    """The module that made the model in a file. Raises BadModel if the file is damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ModelFile).module
+    except msgspec.DecodeError as error:
+        raise BadModel(f"the model file {path} is damaged: {error}") from None
+
+
 def load(path: Path) -> Model:
     """Read a model back as its component's struct. Raises BadModel saying what does not fit."""
     try:

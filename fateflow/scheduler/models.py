@@ -11,6 +11,7 @@ import msgspec
 
 from fateflow.domain import dsl as dsls
 from fateflow.domain import ids, inference
+from fateflow.domain.conf import ROLES
 from fateflow.domain.dsl import Dag
 from fateflow.errors import ArgumentError, DownloadError, FlowError, NotThere, Refused, RetCode
 from fateflow.scheduler import inputs, model_files, model_service, planning
@@ -162,7 +163,8 @@ def predict_conf(site: Site, model_id: str, model_version: str) -> dict[str, Any
 
 
 def query(site: Site, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Models by column values as clients see them; ``query_filters`` names the keys to show.
+    """Models by column values as clients see them, each version's guest first; ``query_filters``
+    names the keys to show.
 
     Raises FlowError (100) if none is found.
     """
@@ -171,7 +173,8 @@ def query(site: Site, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     if not found:
         raise FlowError("Query model info failed, cannot find model from db.")
     only = given.get("query_filters") or ()
-    return [rows.prefixed(rows.model(row, only)) for row in found]
+    ordered = sorted(found, key=lambda row: (row.model_version, ROLES.index(row.role)))
+    return [rows.prefixed(rows.model(row, only)) for row in ordered]
 
 
 def deduced(train_dsl: Any, cpn_list: Sequence[str] | str | None) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import uuid
 from pathlib import Path
 
 import msgspec
-from federation.transport.local import GatewayTransport
 
 from eggroll.errors import EggrollError
 from eggroll.storage import Storage, StoredTable
@@ -27,6 +26,7 @@ from federatedml.errors import ComponentError
 from federatedml.params import parse
 from federation import Party, Role
 from federation.errors import FederationError
+from federation.transport.local import GatewayTransport
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,11 @@ def _keep_model(task: spec.TaskSpec, reporter: Reporter, outputs: Outputs) -> No
         return
     alias = task.model_outputs[0]
     path = Path(task.model_folder) / task.component / alias / "model.json"
-    archive.save(path, find(task.module).module, outputs.model)
+    component_class = find(task.module)
+    module = component_class.module
+    if component_class.Model is None and task.model is not None:  # handed on: ModelLoader
+        module = archive.module_of(Path(task.model.path))
+    archive.save(path, module, outputs.model)
     reporter.write(spec.OutputModel(alias, str(path)))
 
 
