@@ -39,6 +39,16 @@ _UPLOAD = [
     "with_meta",
     "meta",
 ]
+_WRITER = (
+    "namespace",
+    "name",
+    "storage_engine",
+    "address",
+    "output_namespace",
+    "output_name",
+    "partition",
+    "destroy",
+)
 _REQUIRED = ("head", "partition", "namespace", "name")
 _NUMBERS = ("head", "partition", "block_size")
 _FLAGS = ("extend_sid", "auto_increasing_sid", "destroy", "with_meta")
@@ -88,20 +98,10 @@ def download() -> Response:
 def writer() -> Response:
     """Copy a table, or a component's output, to another name or engine."""
     conf = _named(given())
-    names = [
-        "namespace",
-        "name",
-        "storage_engine",
-        "address",
-        "output_namespace",
-        "output_name",
-        "job_id",
-        "component_name",
-        "role",
-        "party_id",
-        "partition",
-    ]
-    return _started("Writer", {k: conf[k] for k in names if conf.get(k) is not None})
+    if conf.get("job_id") and conf.get("component_name"):
+        conf |= _output(conf)
+    conf["destroy"] = bool(conf.get("drop"))
+    return _started("Writer", {k: conf[k] for k in _WRITER if conf.get(k) is not None})
 
 
 @blueprint.post("/upload/history")
@@ -113,6 +113,18 @@ def history() -> Response:
         site().database, asked.number(found, "limit", 0), str(job_id) if job_id else None
     )
     return answer([{job.job_id: _history(job, task, table)} for job, task, table in listed])
+
+
+def _output(conf: Mapping[str, Any]) -> dict[str, Any]:
+    """Name and namespace of a component's first output table. Raises FlowError (101)."""
+    names = ("job_id", "component_name", "role", "party_id")
+    wanted = asked.OfComponent(**{n: str(conf[n]) for n in names if conf.get(n) is not None})
+    found = queries.outputs(site().database, asked.component(site(), wanted), "data")
+    if not found:
+        raise FlowError(
+            f"{wanted.component_name} of job {wanted.job_id} has no output table", retcode=101
+        )
+    return {"namespace": found[0].table_namespace, "name": found[0].table_name}
 
 
 def _upload_conf(conf: Mapping[str, Any]) -> dict[str, Any]:

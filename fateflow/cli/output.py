@@ -22,6 +22,8 @@ COLOURS = {
     "canceled": "magenta",
 }
 _LONGEST_CELL = 60
+_PIPED_WIDTH = 200
+_SHORT = ("role", "progress", "elapsed", "count", "partition")
 
 
 def wants_json(option: str | None) -> bool:
@@ -92,12 +94,12 @@ def table(names: Sequence[str], cells: Sequence[Sequence[Any]], *, header: bool 
 
     shown = Table(show_header=header, box=None, pad_edge=False, header_style="bold")
     for name in names:
-        whole = name.endswith("_id") or name.endswith("_date")
+        whole = name.endswith(("_id", "_date", "status")) or name in _SHORT
         shown.add_column(name.replace("_", " "), overflow="fold", no_wrap=whole)
     for row in cells:
         texts = [_cell(value) for value in row]
         shown.add_row(*(Text(text, style=COLOURS.get(text, "")) for text in texts))
-    Console().print(shown)
+    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(shown)
 
 
 def _flat(data: Json, prefix: str = "") -> list[tuple[str, Any]]:
