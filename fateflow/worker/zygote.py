@@ -236,6 +236,8 @@ def warm() -> None:
     """Import all that a worker may need, and keep it out of the collector's way."""
     importlib.import_module("fateflow.worker.main")
     importlib.import_module("fateflow.worker.calls").catalog()
+    # pyarrow imports pandas with the first array it makes: 0.2 s that every worker would pay.
+    importlib.import_module("pyarrow.pandas_compat")
     gc.collect()
     gc.freeze()
 
