@@ -85,6 +85,7 @@ def application(site: Site) -> Flask:
 
 def start(site: Site) -> None:
     """Take up what was left, then decide and listen."""
+    site.launcher.on_watch(lambda: recovery.check_workers(site))
     site.launcher.on_exit(lambda gone: events.exited(site, gone))
     while True:
         try:
@@ -225,7 +226,8 @@ def _open_log(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    for name in ("waitress.queue", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 if __name__ == "__main__":

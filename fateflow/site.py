@@ -28,6 +28,10 @@ class Launcher(Protocol):
         Raises RuntimeError with its one-line error.
         """
 
+    def on_watch(self, callback: Any) -> None:
+        """Call ``callback()`` whenever exits begin to be seen: also after the workers' server was
+        lost, when some may have ended unseen. Register before ``on_exit``."""
+
     def on_exit(self, callback: Any) -> None:
         """Call ``callback(spec.Exited)`` from a thread whenever a worker is gone."""
 

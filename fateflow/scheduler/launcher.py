@@ -34,6 +34,7 @@ class Zygote:
     def __init__(self, path: Path, tables: Path) -> None:
         self.path, self.tables = path, tables
         self._callbacks: list[Callable[[spec.Exited], None]] = []
+        self._on_watch: list[Callable[[], None]] = []
         self._watching = False
 
     def launch(self, folder: str) -> int:
@@ -62,6 +63,9 @@ class Zygote:
             raise RuntimeError(reply.error)
         return reply.value
 
+    def on_watch(self, callback: Callable[[], None]) -> None:
+        self._on_watch.append(callback)
+
     def on_exit(self, callback: Callable[[spec.Exited], None]) -> None:
         self._callbacks.append(callback)
         if not self._watching:
@@ -75,7 +79,8 @@ class Zygote:
                 line = lines.readline()
         if not line:
             raise ZygoteGone(self.path)
-        return _REPLY.decode(line)
+        reply: spec.Reply = _REPLY.decode(line)
+        return reply
 
     def _connect(self) -> socket.socket:
         deadline = time.monotonic() + GIVE_UP_S
@@ -102,15 +107,23 @@ class Zygote:
     def _watch_once(self) -> None:
         with self._connect() as connection:
             connection.sendall(msgspec.json.encode(spec.Watch()) + b"\n")
+            self._announce()
             with connection.makefile("rb") as lines:
                 for line in lines:
                     reply = _REPLY.decode(line)
                     if isinstance(reply, spec.Exited):
                         self._tell(reply)
 
+    def _announce(self) -> None:
+        for callback in self._on_watch:
+            try:
+                callback()
+            except Exception:
+                log.exception("a reader could not look for workers that went unseen")
+
     def _tell(self, exited: spec.Exited) -> None:
         for callback in self._callbacks:
             try:
                 callback(exited)
-            except Exception:  # noqa: BLE001 (one reader's fault must not blind the others)
+            except Exception:  # one reader's fault must not blind the others
                 log.exception("a reader of worker exits failed")

@@ -71,6 +71,7 @@ class Scheduler:
         self._later: dict[Work, Later] = {}
         self._collected: dict[str, int] = {}
         self._until: int | None = None
+        self._underway: frozenset[Work] = frozenset()
         self._thread: threading.Thread | None = None
 
     # --- the thread ---------------------------------------------------------------------------
@@ -170,6 +171,9 @@ class Scheduler:
 
     def _step(self) -> None:
         now = self.clock()
+        with self._changed:
+            # What is done between our reading and our deciding is not to be decided again.
+            self._underway = frozenset(self._busy)
         with self.site.database.read() as session:
             found = jobs.scheduled_here(session)
             used = {(row.job_id, row.component_name) for row in rows.running_here(session)}
@@ -200,14 +204,14 @@ class Scheduler:
         """Have the decisions about one job carried out; when to look at it again."""
         moments = []
         job_id = snapshot.job_id
-        if (job_id, "end") in self._busy:
+        if (job_id, "end") in self._underway:
             return []
         for command in lifecycle.decide(snapshot):
             if isinstance(command, Wait):
                 moments.extend([command.until_ms] if command.until_ms is not None else [])
             elif isinstance(command, ApplyResources):
                 if job_id in admitted:
-                    self._do((job_id, "apply"), lambda: acts.start_job(self.site, job_id))
+                    self._decided((job_id, "apply"), lambda: acts.start_job(self.site, job_id))
             else:
                 self._carry_out(job_id, command)
         return moments
@@ -216,15 +220,15 @@ class Scheduler:
         if isinstance(command, EndJob):
             # Whatever was to be tried again for the job is of no use any more.
             self._forget(job_id)
-            self._do((job_id, "end"), lambda: self._end(job_id, command))
+            self._decided((job_id, "end"), lambda: self._end(job_id, command))
             return
-        named = (command.component, str(command.version))
+        site, named = self.site, (command.component, str(command.version))
         if isinstance(command, StartTask):
             start = command
-            self._do((job_id, "start", *named), lambda: acts.start_task(self.site, job_id, start))
+            self._decided((job_id, "start", *named), lambda: acts.start_task(site, job_id, start))
         else:
             retry = command
-            self._do((job_id, "retry", *named), lambda: acts.retry_task(self.site, job_id, retry))
+            self._decided((job_id, "retry", *named), lambda: acts.retry_task(site, job_id, retry))
 
     def _end(self, job_id: str, command: EndJob) -> str:
         if acts.end_job(self.site, job_id, command):
@@ -267,6 +271,11 @@ class Scheduler:
         return any(not self.site.settings.hosts(party) for _, party in jobs.roles_of(job))
 
     # --- doing --------------------------------------------------------------------------------
+
+    def _decided(self, work: Work, act: Callable[[], str]) -> None:
+        """Have what this step decided done, unless that was underway when it looked."""
+        if work not in self._underway:
+            self._do(work, act)
 
     def _do(self, work: Work, act: Callable[[], str]) -> None:
         """Have an act done, unless it is being done or is to be tried again only later."""

@@ -36,6 +36,18 @@ def recover(site: Site) -> None:
     _resume(site)
 
 
+def check_workers(site: Site) -> None:
+    """Find tasks whose worker went unseen: the zygote died, and took its workers along."""
+    with site.database.read() as session:
+        launched = [row for row in rows.running_here(session) if row.run_pid is not None]
+    if not launched:
+        return
+    alive = site.launcher.alive()
+    for row in launched:
+        if str(places.folder(site.settings, rows.key(row))) not in alive:
+            _take_up(site, row, alive)
+
+
 def _take_up(site: Site, row: TaskRow, alive: dict[str, int]) -> None:
     key = rows.key(row)
     folder = str(places.folder(site.settings, key))

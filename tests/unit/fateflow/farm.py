@@ -77,6 +77,9 @@ class Farm:
             return {"Empty": {"roles": ["guest", "host"], "code_path": {}, "schema": {}}}
         return [{"parameters": item["parameters"]} for item in arguments.get("items", [])]
 
+    def on_watch(self, callback: Any) -> None:
+        self.watching = callback
+
     def on_exit(self, callback: Any) -> None:
         self.callback = callback
 

@@ -98,6 +98,18 @@ def test_an_interruption_takes_the_peers_along_and_costs_no_retry(site):
     assert versions(again) == {"a": 2}
 
 
+def test_workers_that_went_with_their_zygote_run_again(site):
+    submit(site, farm.chain("a"))
+    turns(site)
+    recovery.check_workers(site)
+    assert statuses(site)["a", "guest"] == "running"
+    site.launcher.live.clear()
+    recovery.check_workers(site)
+    run(site)
+    assert job(site).status == "success"
+    assert versions(site) == {"a": 1}
+
+
 def test_half_a_version_change_is_completed(site):
     submit(site, farm.chain("a"), auto_retries=1, auto_retry_delay=0)
     turns(site)
