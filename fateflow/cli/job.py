@@ -130,17 +130,18 @@ def tail(level: str, follow: bool, **given: Any) -> None:
     body["log_type"] = f"{scope}{level}" if scope else "jobSchedule"
     found = here().client.call("log/tail", body)
     output.reply(found, _print_lines, as_json=here().as_json)
+    since = ""
     while follow:
-        state = here().client.call("job/progress", {"job_id": body["job_id"]})
+        wanted = {"job_id": body["job_id"], "since": since, "timeout": 1.0}
+        state = here().client.call("job/wait", wanted)
         follow = state.get("retcode") == 0 and not state["data"]["ended"]
+        since = state["data"]["stamp"] if follow else ""
         if found.get("data"):
             body["begin"] = found["data"][-1]["line_num"] + 1
         more = here().client.call("log/cat", body)
         if more.get("data"):
             found = more
             _print_lines(found["data"])
-        elif follow:
-            time.sleep(0.5)
 
 
 @job.command("dsl")
