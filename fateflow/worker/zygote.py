@@ -237,7 +237,8 @@ def warm() -> None:
     importlib.import_module("fateflow.worker.main")
     importlib.import_module("fateflow.worker.calls").catalog()
     # pyarrow imports pandas with the first array it makes: 0.2 s that every worker would pay.
-    importlib.import_module("pyarrow.pandas_compat")
+    for name in ("pandas", "pyarrow.pandas_compat"):
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
 
