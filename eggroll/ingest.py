@@ -264,7 +264,7 @@ def _fields(block: bytes, delimiter: bytes, width: int, first_line: int) -> list
         others = f" (and {len(wrong) - 1} more lines near it)" if len(wrong) > 1 else ""
         raise BadInput(
             f"line {first_line + int(wrong[0])} has {int(widths[wrong[0]])} columns, {width} "
-            f"expected{others}; every line needs as many as the first"
+            f"expected{others}; every line needs the id and one for each name"
         )
     pieces = _pieces(block, ends)
     rows = np.arange(len(last), dtype=np.int64) * (2 * width)

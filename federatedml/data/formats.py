@@ -57,10 +57,6 @@ class Format(Params, frozen=True, kw_only=True):
         """Leading match id fields of a sparse or tag row."""
         return (self.id_range or 1) if self.with_match_id else 0
 
-    @property
-    def takes_whole_numbers(self) -> bool:
-        return self.data_type in WHOLE_TYPES
-
 
 def of_meta(meta: dict[str, Any]) -> Format:
     """The format that an upload's ``meta`` describes. Raises BadData naming the wrong entry."""

@@ -107,13 +107,15 @@ def _dense(raw: RawTable, form: Format, wishes: Wishes) -> Parsed:
 
 
 def _columns(raw: RawTable, form: Format) -> dict[str, parsing.Texts]:
-    """Text columns by name."""
+    """Text columns by name. Raises BadData for names that are not one each."""
     names = raw.schema.header.split(raw.schema.delimiter) if raw.schema.header else []
     again = (
         len(names) == 1 and form.delimiter != raw.schema.delimiter and form.delimiter in names[0]
     )
     if again:
         names = names[0].split(form.delimiter)
+    if len(set(names)) < len(names):
+        raise BadData("several columns of the table share a name; upload it with one name each")
     if not raw.schema.wide and not again:
         return dict(zip(names, raw.columns.columns, strict=True))
     found = tokens.tokens(raw, form.delimiter)
