@@ -41,7 +41,7 @@ from federation.transport.control import GatewayControl
 
 log = logging.getLogger(__name__)
 
-THREADS = 16
+THREADS = 64
 BACKLOG = 256
 RETRY_S = 1.0
 

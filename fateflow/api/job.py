@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from typing import Any
 
@@ -22,6 +23,8 @@ from fateflow.wire import progress, rows
 blueprint = Blueprint("job", __name__, url_prefix="/v1/job")
 
 LONGEST_POLL_S = 30.0
+_SLOTS = threading.BoundedSemaphore(40)
+"""Waiting requests hold a thread of the server each; some threads must stay free for the rest."""
 _COMPONENT = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -176,8 +179,18 @@ class Wait(asked.OfJob, frozen=True, kw_only=True):
 
 @blueprint.post("/wait")
 def wait() -> Response:
-    """Progress of a job as soon as there is some, or after ``timeout`` seconds (at most 30)."""
+    """Progress of a job as soon as there is some, or after ``timeout`` seconds (at most 30; at
+    once when too many wait already)."""
     wanted = body(Wait)
+    if not _SLOTS.acquire(blocking=False):
+        return answer(_progress(wanted))
+    try:
+        return answer(_changed(wanted))
+    finally:
+        _SLOTS.release()
+
+
+def _changed(wanted: Wait) -> dict[str, Any]:
     deadline = time.monotonic() + min(max(wanted.timeout, 0.0), LONGEST_POLL_S)
     database, since = site().database, wanted.since
     while True:
@@ -186,7 +199,7 @@ def wait() -> Response:
         since = shown["stamp"] if since is None else since
         left = deadline - time.monotonic()
         if shown["stamp"] != since or shown["ended"] or left <= 0:
-            return answer(shown)
+            return shown
         database.wait_for_write(seen, left)
 
 

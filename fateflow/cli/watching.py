@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -13,6 +14,8 @@ from fateflow.cli.client import Client
 
 Json = dict[str, Any]
 POLL_S = 20.0
+CALM_S = 1.0
+"""A server with too many who wait answers at once; then ask no faster than this."""
 
 
 def until_end(
@@ -43,10 +46,13 @@ def failed(ended: Json) -> NoReturn:
 def _polled(client: Client, body: Json, show: Callable[[Json], None]) -> Json:
     since = ""
     while True:
+        asked = time.monotonic()
         found = client.call("job/wait", {**body, "since": since})
         if found.get("retcode") != 0:
             output.fail(str(found.get("retmsg")))
         shown: Json = found["data"]
+        if shown["stamp"] == since and time.monotonic() - asked < CALM_S:
+            time.sleep(CALM_S)
         since = shown["stamp"]
         show(shown)
         if shown["ended"]:
