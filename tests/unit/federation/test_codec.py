@@ -1,0 +1,76 @@
+"""The closed codec: what it takes comes back, whatever else arrives is Malformed."""
+
+import contextlib
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from federation import codec
+from federation.errors import UndeclaredType
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=20,
+)
+
+
+@given(plain)
+def test_plain_values_come_back_equal_and_of_the_same_type(value):
+    back = codec.decode(codec.encode(value))
+    assert back == value
+    assert type(back) is type(value)
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u2", "i4", "u8", "f4", "f8", ">i4"])
+@pytest.mark.parametrize("shape", [(0,), (3,), (2, 0), (2, 3, 4), ()])
+def test_arrays_come_back(dtype, shape):
+    value = np.ones(shape, dtype)
+    back = codec.decode(codec.encode(value))
+    np.testing.assert_array_equal(back, value)
+    assert back.shape == value.shape
+    assert back.dtype == value.dtype.newbyteorder("<")
+
+
+def test_sparse_matrices_and_arrow_batches_come_back():
+    matrix = sparse.csr_matrix(np.eye(4) * 2.5)
+    assert (codec.decode(codec.encode(matrix)) != matrix).nnz == 0
+    batch = pa.record_batch({"id": ["a", "b"], "x": [1.0, None]})
+    assert codec.decode(codec.encode(batch)).to_pylist() == batch.to_pylist()
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_a_value_or_malformed(data):
+    with contextlib.suppress(codec.Malformed):
+        codec.decode(data)
+
+
+@given(st.integers(0, 200), st.integers(0, 255))
+def test_a_changed_byte_is_a_value_or_malformed(place, byte):
+    data = bytearray(
+        codec.encode([np.arange(5.0), sparse.csr_matrix(np.eye(2)), (1, {"a"}), 2**80])
+    )
+    data[place % len(data)] = byte
+    with contextlib.suppress(codec.Malformed):
+        codec.decode(bytes(data))
+
+
+@pytest.mark.parametrize(
+    "value", [object(), {1.5: 1}, np.array([object()]), np.array(["a"]), lambda: None, {"a": {3j}}]
+)
+def test_other_types_are_refused_at_the_sender_with_the_place(value):
+    with pytest.raises(UndeclaredType, match=r"lr\.x"):
+        codec.encode(value, "lr.x")
