@@ -44,7 +44,15 @@ from federatedml.lr_side import LabelledRows, Side, Watch, labelled
 from federatedml.maths import glm, optim
 from federatedml.maths.glm import Floats
 from federatedml.protocols import cipher_sum, keygen, secure_sum
-from federatedml.protocols.batches import Batch, Batches, BatchPlan, Rounds, Rows, checked_rows
+from federatedml.protocols.batches import (
+    Batch,
+    Batches,
+    BatchPlan,
+    Rounds,
+    Rows,
+    checked_rows,
+    guest_key,
+)
 from federatedml.protocols.cipher_sum import received
 from federatedml.protocols.convergence import Convergence
 from federation import ARBITER, GUEST, HOST, Message
@@ -186,7 +194,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
     ) -> SingleModel:
         fits = self.params.init_param.fit_intercept
         side = Side(self.params, rows.frame, ctx.name, begun, has_intercept=fits)
-        batches = self._batches(len(rows.y), max(ctx.gather(Wire.least_rows).values()))
+        batches = self._batches(side, rows.y, max(ctx.gather(Wire.least_rows).values()))
         ctx.remote(Wire.plan, batches.plan(side.iters))
         ctx.remote(Wire.rounds, batches.rounds(side.iters))
         for t in range(side.iters, self.params.max_iter):
@@ -252,7 +260,9 @@ class HeteroLR(Trainer[HeteroLRParams]):
     ) -> None:
         v = side.descent.part(side.x)[batch.rows] - 0.5 * rows.y[batch.rows]
         d = self._residual(ctx, key, v, rows.weight, batch)  # (1) (2)
-        found = key.matvec(glm.append_column(side.x[batch.rows], 2.0 * v), d, side.precision)
+        found = key.matvec(
+            glm.append_column(side.x[batch.rows], 2.0 * v), d, side.precision, cores=ctx.cores
+        )
         blinded, blinding = key.blind(found[:-1])
         ctx.remote(Wire.gradient, blinded)  # (3)
         n = len(batch.rows)
@@ -274,9 +284,11 @@ class HeteroLR(Trainer[HeteroLRParams]):
         self, ctx: Ctx, key: PublicKey, side: Side, shown: Rows, size: int, t: int
     ) -> None:
         v = side.descent.part(side.x)[shown]
-        ctx.remote(Wire.score, key.encrypt(v))  # (1)
+        ctx.remote(Wire.score, key.encrypt(v, cores=ctx.cores))  # (1)
         d = received(ctx.get(Wire.residual), key, len(v), ctx.guest, Wire.residual)  # (2)
-        found = key.matvec(glm.append_column(side.x[shown], 2.0 * v), d, side.precision)
+        found = key.matvec(
+            glm.append_column(side.x[shown], 2.0 * v), d, side.precision, cores=ctx.cores
+        )
         blinded, blinding = key.blind(found[:-1])
         ctx.remote(Wire.gradient, blinded)  # (3)
         rest = np.array([size * side.descent.penalty_loss()])
@@ -322,7 +334,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
             scale, bits = scale + WEIGHT_BITS, bits + weight_bits
         own = np.zeros(len(batch.shown))
         own[batch.at] = v
-        fresh = key.encrypt(own, scale_bits=scale, bits=bits)
+        fresh = key.encrypt(own, scale_bits=scale, bits=bits, cores=ctx.cores)
         scores = [
             received(c, key, len(own), host, Wire.score)
             for host, c in ctx.each(Wire.score)  # (1)
@@ -353,7 +365,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
         x = side.x[sample]
         batch = Batch(sample, sample, np.arange(len(sample)))
         h = self._residual(ctx, key, 0.25 * np.asarray(x @ s), rows.weight, batch)
-        blinded, blinding = key.blind(key.matvec(x, h, side.precision))
+        blinded, blinding = key.blind(key.matvec(x, h, side.precision, cores=ctx.cores))
         ctx.remote(Wire.gradient, blinded)
         total = blinding.open(ctx.get(Wire.opened))
         side.quasi.remember(s, total / len(sample) + side.descent.penalised(s))
@@ -363,7 +375,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
         x = side.x[checked_rows(sample, side.n_rows, ctx.guest, Wire.sample)]
         ctx.remote(Wire.score, key.encrypt(0.25 * np.asarray(x @ s)))
         h = received(ctx.get(Wire.residual), key, len(sample), ctx.guest, Wire.residual)
-        blinded, blinding = key.blind(key.matvec(x, h, side.precision))
+        blinded, blinding = key.blind(key.matvec(x, h, side.precision, cores=ctx.cores))
         ctx.remote(Wire.gradient, blinded)
         total = blinding.open(ctx.get(Wire.opened))
         side.quasi.remember(s, total / len(sample) + side.descent.penalised(s))
@@ -397,15 +409,17 @@ class HeteroLR(Trainer[HeteroLRParams]):
     def _is_sqn(self) -> bool:
         return self.params.optimizer == "sqn"
 
-    def _batches(self, n_rows: int, needed: int) -> Batches:
+    def _batches(self, side: Side, y: Floats, needed: int) -> Batches:
         p = self.params
+        settings = (p.batch_size, p.batch_strategy, p.masked_rate, p.init_param.random_seed)
         return Batches(
-            n_rows,
+            len(y),
             p.batch_size,
             strategy=p.batch_strategy,
             shuffle=p.shuffle,
             masked_rate=p.masked_rate,
             needed=needed,
+            key=guest_key(side.x, y, side.iters, needed, *settings),
         )
 
     def _watch(

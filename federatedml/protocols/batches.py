@@ -2,8 +2,11 @@
 
 The guest draws the batches. With ``masked_rate`` r a host is told, in place of the batch of b
 rows, a random superset of min(n, (1 + r) b) rows; for the rows that are not in the batch it will
-receive encryptions of zero, so it cannot tell which rows are. Draws come from the operating
-system: a seed from the configuration would be known to the hosts, and with it the batches.
+receive encryptions of zero, so it cannot tell which rows are. Draws come from a stream keyed by
+what only the guest has, its labels and features (``guest_key``): a seed from the configuration
+would be known to the hosts, and with it the batches. The same data and settings give the same
+batches and decoys, so a run can be repeated bit for bit, and a host that sees the same job twice
+learns nothing from comparing supersets, as it would if the decoys were drawn anew.
 
 A batch of no more rows than a host has features would let that host solve its gradient for the
 residual, which tells the label, of every row. Hosts therefore say how many rows they need; a
@@ -12,16 +15,18 @@ mask is widened to that, and without one the training is refused.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from federatedml.data.frame import Matrix
 from federatedml.errors import BadData
 from federation import Message, Party, codec
 from federation.errors import ProtocolViolation
@@ -80,6 +85,7 @@ class Batches:
     """The guest's batches.
 
     n_rows: of the training data. needed: rows below which some host could solve for labels.
+    key: of the draws (``guest_key``); without one they cannot be repeated.
     Raises BadData if a batch is too small and cannot be masked.
     """
 
@@ -92,8 +98,10 @@ class Batches:
         shuffle: bool = True,
         masked_rate: float = 0.0,
         needed: int = 0,
+        key: bytes = b"",
     ) -> None:
         self.n_rows, self.strategy = n_rows, strategy
+        self._draw = Draws(key or secrets.token_bytes(32))
         self.whole = batch_size == -1 or batch_size >= n_rows
         self.size = n_rows if self.whole else batch_size
         self._shuffle = shuffle and not self.whole
@@ -146,7 +154,7 @@ class Batches:
             yield Batch(everything, everything, everything)
             return
         drawn = self.strategy == "random" or self._shuffle
-        order = secure_permutation(self.n_rows) if drawn else everything
+        order = self._draw.permutation(self.n_rows) if drawn else everything
         start = 0
         for size in self.sizes:
             rows = np.sort(order[start : start + size])
@@ -156,17 +164,40 @@ class Batches:
 
     def _superset(self, rows: Rows) -> Rows:
         others = np.setdiff1d(np.arange(self.n_rows, dtype=np.int64), rows)
-        extra = others[secure_permutation(len(others))[: self._shown - len(rows)]]
+        extra = others[self._draw.permutation(len(others))[: self._shown - len(rows)]]
         return np.sort(np.concatenate([rows, extra]))
 
 
-def secure_permutation(n: int) -> Rows:
-    """A random order of 0..n-1 by sorting 64-bit numbers from the operating system.
+class Draws:
+    """Random orders from SHAKE-256 keyed by ``key``: the same key gives the same orders.
 
-    Two of n numbers are equal with probability below n^2 / 2^65; ties keep their order.
+    key: 16 bytes or more, secret: whoever has it has every draw.
     """
-    keys = np.frombuffer(secrets.token_bytes(8 * n), dtype=np.uint64)
-    return np.argsort(keys, kind="stable").astype(np.int64)
+
+    def __init__(self, key: bytes) -> None:
+        self._key, self._count = key, 0
+
+    def permutation(self, n: int) -> Rows:
+        """A random order of 0..n-1, by sorting 64-bit numbers of the stream.
+
+        Two of n numbers are equal with probability below n^2 / 2^65; ties keep their order.
+        """
+        self._count += 1
+        stream = hashlib.shake_256(self._key + self._count.to_bytes(8, "big")).digest(8 * n)
+        return np.argsort(np.frombuffer(stream, dtype="<u8"), kind="stable").astype(np.int64)
+
+
+def guest_key(x: Matrix, y: NDArray[Any], *settings: object) -> bytes:
+    """A key for ``Draws`` that only who holds the rows can make: a digest of all of them.
+
+    x: (n, k) features, y: (n,) labels. settings: whatever must give other draws when it changes.
+    Returns 32 bytes, as hard to guess as the guest's data.
+    """
+    digest = hashlib.blake2b(repr(settings).encode(), digest_size=32)
+    parts = [x] if isinstance(x, np.ndarray) else [x.indptr, x.indices, x.data]
+    for part in (*parts, y):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.digest()
 
 
 def checked_rows(rows: Rows, n_rows: int, peer: Party, message: Message[Rows]) -> Rows:
