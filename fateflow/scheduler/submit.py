@@ -21,6 +21,7 @@ from fateflow.domain.inheritance import Earlier
 from fateflow.domain.parameters import of_train
 from fateflow.errors import FlowError, PeerError, Refused, RetCode
 from fateflow.scheduler import job_files, planning, predicting
+from fateflow.scheduler.joblog import JobLog
 from fateflow.scheduler.planning import Plan
 from fateflow.site import Site
 from fateflow.store import jobs, tasks
@@ -79,6 +80,7 @@ def _submitted(site: Site, planned: Callable[[str], Plan], job_id: str = "") -> 
     except FlowError as error:
         error.job_id, error.retcode = job_id, RetCode.OPERATING_ERROR
         raise
+    _note_ignored(site, plan)
     site.scheduler.wake()
     return _reply(site, plan)
 
@@ -215,6 +217,17 @@ def _create(site: Site, plan: Plan, requests: list[CreateJob]) -> None:
                 "the job was not made, because "
                 + "; ".join(f"{r.role} {r.party_id} refused: {error}" for r, error in failed)
             )
+
+
+def _note_ignored(site: Site, plan: Plan) -> None:
+    """Say in the job's log what was submitted but has no effect, such as a misspelt name."""
+    unknown = sorted(confs.configured_components(plan.conf) - set(plan.dag.components))
+    notes = list(plan.dag.warnings)
+    if unknown:
+        notes.append(f"parameters of {', '.join(unknown)} have no effect: no such component")
+    job_log = JobLog(site.settings.logs, plan.job_id)
+    for note in notes:
+        job_log.warning(note)
 
 
 def _drop(site: Site, requests: list[CreateJob]) -> None:

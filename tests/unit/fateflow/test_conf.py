@@ -228,7 +228,7 @@ def test_all_faults_are_told_in_one_answer():
             "role": {"guest": [9999, "9999"], "host": 10000, "queen": [1], "arbiter": [True]},
             "job_parameters": {
                 "common": {"task_cores": 0, "timeout": "soon", "job_type": "fit", "spark_run": []},
-                "role": {"guest": {"0": {"task_parallelism": -1}}},
+                "role": {"guest": {"0": {"task_parallelism": -1}}, "arbiter": 3},
             },
             "component_parameters": {
                 "common": {"lr_0": 3},
@@ -253,6 +253,16 @@ def test_all_faults_are_told_in_one_answer():
         "component_parameters.role.guest.all: expected an object",
     ):
         assert part in told
+
+
+def test_adaptation_parameters_are_checked_too():
+    adapted = {"adaptation_parameters": {"task_nodes": 0}}
+    told = faults_of(lr_conf(job_parameters={"common": adapted}))
+    assert "adaptation_parameters.task_nodes: expected a whole number >= 1" in told
+    two = {"task_cores": 6, "adaptation_parameters": {"task_nodes": 2}}
+    conf = parse(lr_conf(job_parameters={"common": two}))
+    job = confs.completed(conf, "m", "v")["job_parameters"]["common"]
+    assert job["adaptation_parameters"]["task_cores_per_node"] == 3
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import zipfile
 import msgspec
 import pytest
 from job_samples import lr_job
-from site_samples import finish, lr_conf, site_at
+from site_samples import finish, fitted, lr_conf, site_at
 
 from fateflow.errors import ArgumentError, DownloadError
-from fateflow.scheduler import model_archive, models, submit
+from fateflow.scheduler import model_archive, model_files, models, submit
 from fateflow.store import models as rows
 
 
@@ -56,6 +56,29 @@ def with_member(content: bytes, name: str, what: bytes) -> bytes:
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, what)
     return buffer.getvalue()
+
+
+def with_pipeline(content: bytes, changes: dict) -> bytes:
+    """The archive with another pipeline.json."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w") as new:
+        for name in old.namelist():
+            member = old.read(name)
+            if name == "pipeline.json":
+                member = msgspec.json.encode({**msgspec.json.decode(member), **changes})
+            new.writestr(name, member)
+    return buffer.getvalue()
+
+
+def test_checkpoints_travel_along(trained, tmp_path):
+    site, model_id, version = trained
+    at = model_files.folder(site.settings, "guest", "9999", model_id, version)
+    step = "checkpoint/lr_0/3#round/model.json"
+    model_files.write_json(at / step, fitted("HeteroLR", "step 3"))
+    fresh = site_at(tmp_path / "fresh")
+    taken_in(fresh, form(model_id, version), exported(trained)[1])
+    there = model_files.folder(fresh.settings, "guest", "9999", model_id, version)
+    assert (there / step).read_bytes() == (at / step).read_bytes()
 
 
 def test_an_archive_is_named_by_party_and_version_and_is_the_same_each_time(trained):
@@ -173,6 +196,16 @@ def test_a_damaged_archive_is_refused(trained, tmp_path):
     empty = io.BytesIO()
     zipfile.ZipFile(empty, "w").close()
     assert "no pipeline.json" in status_of(fresh, given, empty.getvalue())[1]
+    assert "a party id is a number" in status_of(fresh, given, content, party_id="x")[1]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("pipeline.json", b"{}")
+    assert "unusual way" in status_of(fresh, given, packed.getvalue())[1]
+    for changes, told in (
+        ({"roles": {"guest": [1]}}, "party 9999 is not in role guest"),
+        ({"train_dsl": {}}, "the archive's DSL is damaged"),
+    ):
+        assert told in status_of(fresh, given, with_pipeline(content, changes))[1]
     broken = with_member(content, "models/x_0/model/model.json", b'{"module": 1}')
     assert "damaged" in status_of(fresh, given, broken)[1]
     assert not fresh.settings.models.exists()
@@ -208,7 +241,7 @@ def test_no_damaged_byte_makes_the_import_fail_other_than_by_refusing(trained, t
     content = exported(trained)[1]
     given = form(model_id, version, force_update="1")
     rng = random.Random(7)
-    for _ in range(150):
+    for _ in range(60):
         damaged = bytearray(content)
         damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
         with contextlib.suppress(DownloadError):

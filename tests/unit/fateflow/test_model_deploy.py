@@ -8,9 +8,10 @@ from job_samples import lr_job
 from site_samples import finish, fitted, lr_conf, site_at
 
 from fateflow.domain.dsl import BadDsl
-from fateflow.errors import ArgumentError, DownloadError, FlowError
+from fateflow.errors import ArgumentError, DownloadError, FlowError, NotThere
 from fateflow.scheduler import checkpoints, model_files, model_service, model_tags, models, submit
 from fateflow.store import models as rows
+from fateflow.store import outputs
 
 ALL = ["reader_0", "transform_0", "psi_0", "lr_0"]
 
@@ -59,9 +60,41 @@ def test_keeping_a_model_twice_changes_nothing(site, model):
 
 def test_models_inherited_from_an_earlier_job_are_copied_along(site, model):
     info = {"job_id": model[1], "component_list": ["reader_0", "transform_0"]}
-    second = submit.submit(site, lr_job(), lr_conf(inheritance_info=info))["job_id"]
+    second = (model[0], submit.submit(site, lr_job(), lr_conf(inheritance_info=info))["job_id"])
     finish(site, site.parties.created())
-    assert model_files.model_file(folder(site, (model[0], second)), "lr_0", "model").is_file()
+    own = model_files.model_file(folder(site, second), "transform_0", "model")
+    own.unlink()
+    earlier = model_files.model_file(folder(site, model), "transform_0", "model")
+    key = (second[1], "transform_0", 0, "guest", "9999")
+    with site.database.write() as session:
+        outputs.put(session, key, "model", "model", path=str(earlier))
+    models.save_pipeline(site, second[1], "guest", "9999")
+    assert own.read_bytes() == earlier.read_bytes()
+
+
+def test_jobs_of_one_site_and_predict_jobs_keep_no_model(site, model):
+    data = submit.submit_local(site, "Upload", {"file": "x"})
+    finish(site, site.parties.created())
+    with site.database.read() as session:
+        assert rows.find(session, job_id=data["job_id"]) == []
+    with pytest.raises(NotThere, match="no job 1"):
+        models.save_pipeline(site, "1", "guest", "9999")
+
+
+def test_only_the_initiators_site_deploys(site, model):
+    with site.database.write() as session:
+        session.delete(rows.one(session, "guest", "9999", *model))
+    with pytest.raises(DownloadError, match="at its initiator's site: guest 9999"):
+        models.deploy(site, *model)
+
+
+def test_a_party_without_the_model_says_so(site, model):
+    with site.database.write() as session:
+        session.delete(rows.one(session, "host", "10000", *model))
+    with pytest.raises(FlowError, match=r"host 10000: model .* is not here") as caught:
+        models.deploy(site, *model)
+    assert caught.value.data["host"] == {"10000": 100}
+    assert caught.value.data["guest"] == {"9999": 0}
 
 
 def test_deploying_some_components_makes_a_version_at_every_party(site, model):
@@ -204,6 +237,13 @@ def test_only_deployed_models_are_loaded_and_the_arbiter_is_left_out(site, model
         model_service.bind(site, conf)
     with pytest.raises(ArgumentError, match="required argument are missing"):
         model_service.load(site, {"role": {}})
+    with pytest.raises(ArgumentError, match="role: a party id is a number"):
+        model_service.load(site, {**conf, "role": {"guest": ["x"]}})
+    with pytest.raises(NotThere, match="no model of job 1"):
+        model_service.load(site, {"job_id": "1"})
+    nested = {**conf, "job_parameters": {"common": {"model_id": model[0], "model_version": "1"}}}
+    with pytest.raises(FlowError, match="version 1 is not at guest 9999"):
+        model_service.bind(site, {**nested, "service_id": "lr"})
 
 
 def test_tags_are_made_listed_renamed_and_taken_away(site, model):
@@ -237,8 +277,15 @@ def test_tags_are_made_listed_renamed_and_taken_away(site, model):
     for act in (model_tags.destroy, model_tags.retrieve, model_tags.update):
         with pytest.raises(FlowError):
             act(site, "ours")
+    for act in (model_tags.add_to_model, model_tags.remove_from_model):
+        with pytest.raises(FlowError, match=r"job id:? 1"):
+            act(site, "1", "t")
     with pytest.raises(FlowError, match="by job id: 1"):
-        model_tags.add_to_model(site, "1", "t")
+        model_tags.of_model(site, "1")
+    with pytest.raises(FlowError, match="No tags found"):
+        model_tags.retrieve(site, "ours", with_model=True)
+    with pytest.raises(ArgumentError, match="1 to 128 characters"):
+        model_tags.create(site, "")
 
 
 def test_a_name_with_signs_of_patterns_is_searched_for_as_it_is(site):
@@ -269,5 +316,9 @@ def test_checkpoints_are_listed_by_step_and_given_as_base64(site, model):
         with pytest.raises(DownloadError) as caught:
             checkpoints.get(site, asked(model, **more))
         assert caught.value.http_status == status
+    with pytest.raises(DownloadError, match="Invalid 'party_id'"):
+        checkpoints.listed(site, {**asked(model), "party_id": "x"})
+    with pytest.raises(DownloadError, match="required argument are missing: role"):
+        checkpoints.listed(site, {**asked(model), "role": None})
     with pytest.raises(DownloadError, match="Invalid 'component_name'"):
         checkpoints.listed(site, {**asked(model), "component_name": "../x"})

@@ -191,6 +191,40 @@ def test_a_local_jobs_parameters_are_checked_too(site):
         submit_local(site, "Upload", {"fiel": "x.csv"})
 
 
+def test_what_has_no_effect_is_said_in_the_jobs_log(site):
+    conf = lr_conf()
+    conf["component_parameters"]["role"]["host"]["0"]["hetero_lr"] = {"alpha": 2}
+    dsl = lr_job()
+    dsl["components"]["lr_0"]["input"]["data"]["more_data"] = ["psi_0.data"]
+    job_id = submit.submit(site, dsl, conf)["job_id"]
+    written = (site.settings.logs / job_id / "fate_flow_schedule.log").read_text()
+    assert "parameters of hetero_lr have no effect: no such component" in written
+    assert "'more_data' is none of data, train_data" in written
+
+
+def test_a_check_that_cannot_be_made_is_a_refusal(site, monkeypatch):
+    def broken(name, /, **arguments):
+        raise RuntimeError("the zygote is gone")
+
+    site.catalog.update(lr_catalog(site))
+    monkeypatch.setattr(site.launcher, "call", broken)
+    assert "could not be checked: the zygote is gone" in refused(site, lr_job(), lr_conf())
+
+
+def lr_catalog(site) -> dict:
+    return {
+        name.lower(): {"module": name, "roles": entry["roles"]}
+        for name, entry in site.launcher.call("catalog").items()
+    }
+
+
+def test_a_party_that_cannot_even_be_told_to_drop_the_job_is_noted(site, monkeypatch, caplog):
+    unreachable = PeerUnreachable("party 10000 does not answer")
+    monkeypatch.setattr(site.parties, "_answer", lambda party, request: unreachable)
+    refused(site, lr_job(), lr_conf())
+    assert "could not be dropped at host 10000" in caplog.text
+
+
 # --- prediction and inheritance -------------------------------------------------------------------
 
 
@@ -275,5 +309,6 @@ def test_components_of_an_earlier_job_are_inherited(site):
     wrong = {"job_id": first["job_id"], "component_list": ["psi_0"]}
     text = refused(site, lr_job(), lr_conf(inheritance_info=wrong))
     assert "'psi_0' reads reader_0, transform_0, which must be inherited too" in text
+    assert "job_id: expected" in refused(site, lr_job(), lr_conf(inheritance_info={"a": 1}))
     unknown = {"job_id": "1", "component_list": ["reader_0"]}
     assert "initiated no job 1" in refused(site, lr_job(), lr_conf(inheritance_info=unknown))
