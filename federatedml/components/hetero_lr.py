@@ -411,7 +411,8 @@ class HeteroLR(Trainer[HeteroLRParams]):
 
     def _batches(self, side: Side, y: Floats, needed: int) -> Batches:
         p = self.params
-        settings = (p.batch_size, p.batch_strategy, p.masked_rate, p.init_param.random_seed)
+        seed, version = p.init_param.random_seed, "batches 1"
+        settings = (p.batch_size, p.batch_strategy, float(p.masked_rate), seed, version)
         return Batches(
             len(y),
             p.batch_size,
