@@ -18,6 +18,10 @@ from federation.transport import wire
 _READ = 1 << 18
 
 
+class NotSent(ConnectionError):
+    """The gateway is away, and the request did not reach it."""
+
+
 class Connection:
     """One greeted connection. Raises OSError when the gateway is not there or goes away."""
 
@@ -53,7 +57,11 @@ class Connection:
         return reply, content
 
     def tell(self, request: wire.ToGateway, payload: bytes = b"") -> None:
-        self._socket.sendall(wire.frame(request, payload))
+        """Raises NotSent: a frame of which a part is missing is not served."""
+        try:
+            self._socket.sendall(wire.frame(request, payload))
+        except OSError as error:
+            raise NotSent(str(error)) from error
 
     def wait_for_end(self) -> None:
         """Block until the gateway goes away or ``close`` is called in another thread."""
@@ -91,26 +99,33 @@ class Client:
         self.closed = threading.Event()
         self.drafts = ""
 
-    def ask(self, request: wire.ToGateway, payload: bytes = b"") -> tuple[wire.FromGateway, bytes]:
+    def ask(
+        self,
+        request: wire.ToGateway,
+        payload: bytes = b"",
+        *,
+        repeatable: bool = True,
+        timeout_s: float | None = None,
+    ) -> tuple[wire.FromGateway, bytes]:
         """As Connection.ask, repeated while the gateway is away.
 
-        Raises Unreachable when it stays away for ``patience_s``.
+        repeatable: false for what must not be done twice; it is then repeated only while it surely
+        did not arrive. Raises Unreachable when the gateway stays away for ``patience_s``.
         """
         deadline, pause = time.monotonic() + self.patience_s, 0.02
         while True:
             try:
-                return self.ask_once(request, payload)
+                return self._ask_once(request, payload, timeout_s)
             except OSError as error:
-                if _answered(error):
+                if _answered(error) or not (repeatable or isinstance(error, NotSent)):
                     raise
                 if time.monotonic() > deadline or self.closed.wait(pause):
                     raise self._absent(error) from error
                 pause = min(pause * 2, 1.0)
 
-    def ask_once(
-        self, request: wire.ToGateway, payload: bytes = b"", timeout_s: float | None = None
+    def _ask_once(
+        self, request: wire.ToGateway, payload: bytes, timeout_s: float | None
     ) -> tuple[wire.FromGateway, bytes]:
-        """As Connection.ask. Raises OSError when the gateway is away."""
         connection = self.borrow()
         try:
             reply = connection.ask(request, payload, timeout_s)
@@ -133,7 +148,12 @@ class Client:
         return self.connect()
 
     def connect(self) -> Connection:
-        connection = Connection(self.socket_path, self._secret, self._job_id)
+        try:
+            connection = Connection(self.socket_path, self._secret, self._job_id)
+        except OSError as error:
+            if _answered(error):
+                raise
+            raise NotSent(str(error)) from error
         self.drafts = connection.drafts
         return connection
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from federation.errors import Unreachable
+from federation.errors import GatewayRefused, Unreachable
 from federation.transport import wire
 from federation.transport.client import Client
 
@@ -43,8 +43,7 @@ class GatewayControl:
         """Ask another site's fateflow, and give back its answer's body.
 
         Raises Unreachable naming every endpoint tried and why it failed, and GatewayRefused when
-        the name is not allowed there. Not repeated: the call may have arrived when the way back
-        was lost, which the error then says.
+        the name is not allowed there. Not repeated once it may have arrived, which the error says.
         """
         if len(body) > wire.LARGEST_BODY:
             raise ValueError(
@@ -53,15 +52,17 @@ class GatewayControl:
             )
         request = wire.PartyCall(party_id, name, timeout_s)
         try:
-            reply, answer = self._client.ask_once(request, body, timeout_s + 15.0)
-        except (wire.Broken, TimeoutError) as error:
-            raise Unreachable(party_id, f"through this site's own gateway: {error}") from error
-        except Unreachable:
+            reply, answer = self._client.ask(
+                request, body, repeatable=False, timeout_s=timeout_s + 15.0
+            )
+        except (GatewayRefused, Unreachable):
             raise
         except OSError as error:
-            if isinstance(error, PermissionError):
-                raise
-            raise Unreachable(party_id, f"through this site's own gateway: {error}") from error
+            raise Unreachable(
+                party_id,
+                f"this site's own gateway, which went away before the answer ({error}); "
+                "the call may have been carried out",
+            ) from error
         if not isinstance(reply, wire.Payload):
             raise Unreachable(party_id, f"own gateway answered {type(reply).__name__}")
         return answer

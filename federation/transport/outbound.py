@@ -29,6 +29,8 @@ from federation.transport.mailbox import Mailbox
 from federation.transport.spool import Kept
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
+_RESTART_S = 5.0
+"""How long a call waits for a gateway that was there before: it may be restarting."""
 _BULK_AT_ONCE = 3
 _IN_FLIGHT = 256
 
@@ -52,6 +54,7 @@ class PendingCall:
     body: bytes
     timeout_s: float
     answer: asyncio.Future[pb.Answer]
+    asked: float
 
 
 class Link:
@@ -68,6 +71,7 @@ class Link:
         self._numbers = itertools.count(1)
         self._wake, self._bulk_wake = asyncio.Event(), asyncio.Event()
         self.connected, self.trouble = "", ""
+        self._was_there = False
         self._running = asyncio.get_running_loop().create_task(self._run())
 
     def take(self, kept: Kept) -> None:
@@ -87,8 +91,9 @@ class Link:
 
     async def call(self, name: str, body: bytes, timeout_s: float) -> bytes:
         """Raises Unreachable naming the route, or GatewayRefused."""
-        future: asyncio.Future[pb.Answer] = asyncio.get_running_loop().create_future()
-        pending = PendingCall(name, body, timeout_s, future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[pb.Answer] = loop.create_future()
+        pending = PendingCall(name, body, timeout_s, future, loop.time())
         self._calls.append(pending)
         self._wake.set()
         try:
@@ -130,8 +135,12 @@ class Link:
                 pause, self.trouble = _FIRST_PAUSE_S, ""
                 await self._session(channel, stream, endpoint)
             self._wake.clear()
-            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-                await asyncio.wait_for(self._hurry(), pause * random.uniform(0.7, 1.3))  # noqa: S311
+            if self._calls:
+                await asyncio.sleep(_FIRST_PAUSE_S)
+            else:
+                with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+                    jitter = random.uniform(0.7, 1.3)  # noqa: S311 (no secret)
+                    await asyncio.wait_for(self._hurry(), pause * jitter)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
             if self._small or self._bulk or self._calls or self._asked is not None:
                 self._wake.set()
@@ -147,8 +156,11 @@ class Link:
         if str(error) != self.trouble:
             _log.warning("%s", error)
         self.trouble = str(error)
-        while self._calls:
-            _fail(self._calls.popleft(), error)
+        now = asyncio.get_running_loop().time()
+        for pending in list(self._calls):
+            if not self._was_there or now - pending.asked > min(_RESTART_S, pending.timeout_s):
+                self._calls.remove(pending)
+                _fail(pending, error)
 
     async def _connect(self) -> tuple[grpc.aio.Channel, Any, Endpoint]:
         """Try every endpoint of the route. Raises Unreachable with what was wrong at each."""
@@ -167,7 +179,7 @@ class Link:
         raise Unreachable(self.party_id, "; ".join(tried))
 
     async def _session(self, channel: grpc.aio.Channel, stream: Any, endpoint: Endpoint) -> None:
-        self.connected = str(endpoint)
+        self.connected, self._was_there = str(endpoint), True
         _log.info("party %s reached at %s", self.party_id, endpoint)
         loop = asyncio.get_running_loop()
         work = [

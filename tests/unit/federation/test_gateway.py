@@ -81,6 +81,16 @@ def test_the_second_endpoint_serves_when_the_first_does_not(sites):
     assert sites.control(GUEST_).call("10000", "ask_stop", b"{}")
 
 
+def test_a_call_to_a_gateway_that_restarts_waits_for_it(sites):
+    sites.start_both()
+    control, port = sites.control(GUEST_), sites.gateway(HOST_).port
+    assert control.call("10000", "ask_stop", b"{}")
+    sites.stop(HOST_)
+    calling = in_thread(lambda: control.call("10000", "ask_stop", b"{}"))
+    sites.start(HOST_, port)
+    assert b"ask_stop" in calling()
+
+
 def test_a_message_sent_while_the_other_gateway_is_down_arrives_when_it_is_up(sites):
     sites.start(GUEST_)
     port = free_port()

@@ -13,6 +13,7 @@ import pytest
 from federation_sites import GUEST_, HOST_, JOB, TOKEN, envelope, free_port, in_thread
 
 from federation import audit, token
+from federation.errors import Unreachable
 from federation.route import Endpoint
 from federation.transport import dial, frames
 from federation.transport import gateway_pb2 as pb
@@ -29,6 +30,8 @@ class Process:
     def __init__(self, home, party=""):
         self.home, self.port = home, free_port()
         self._arguments = ["--home", str(home), "--port", str(self.port)]
+        self._arguments += ["--flow-url", f"http://127.0.0.1:{free_port()}"]
+        self._arguments += ["--allow-call", "ask_stop"]
         self._arguments += ["--party", party] if party else []
         self._stack = contextlib.ExitStack()
         self._process = None
@@ -104,6 +107,16 @@ def test_what_was_sent_is_known_again_and_what_was_stopped_stays_stopped(site):
     site.start()
     with pytest.raises(Exception, match="the user asked"):
         guest.send(envelope(1), b"x")
+
+
+def test_a_call_made_while_the_own_gateway_restarts_waits_for_it(site):
+    control = site.control()
+    with pytest.raises(Unreachable, match="its fateflow"):
+        control.call("10000", "ask_stop", b"{}")
+    site.kill()
+    calling = in_thread(lambda: control.call("10000", "ask_stop", b"{}"))
+    site.start()
+    assert "its fateflow" in str(calling())
 
 
 def test_a_second_gateway_on_one_home_does_not_start(site):
