@@ -94,10 +94,11 @@ class Upload(Component[UploadParam]):
 def _csv_options(params: UploadParam) -> CsvOptions:
     given = params.format
     header = params.schema.get("header", "")
+    wide = given.is_wide or (False if params.head else None) if given else None
     return CsvOptions(
         head=bool(params.head),
         delimiter=given.delimiter if given else params.id_delimiter,
-        wide=True if given and given.is_wide else None,
+        wide=wide,
         header=header if isinstance(header, str) else "",
         sid=str(params.schema.get("sid", "")),
         extend_sid=params.extend_sid,

@@ -135,6 +135,12 @@ def test_a_meta_of_sparse_rows_makes_the_table_wide(ctx, file):
     assert stored.preview(table)["rows"] == [["1", "0:2", "1:3"], ["2", "0:1"]]
 
 
+def test_a_meta_of_dense_rows_is_not_second_guessed(ctx, file):
+    file.write_text("id,a:b,c:d\n1,2,3\n")
+    (table,) = upload(ctx(), file, with_meta=True, meta={"input_format": "dense"}).data
+    assert stored.preview(table) == {"header": ["id", "a:b", "c:d"], "rows": [["1", "2", "3"]]}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
