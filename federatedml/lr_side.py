@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from federatedml import lr_model
 from federatedml.callbacks import Callbacks
 from federatedml.component import Ctx, Trainer
+from federatedml.crypto.paillier import CipherVector
 from federatedml.data.frame import Frame
 from federatedml.errors import BadModel
 from federatedml.hetero_lr_params import HeteroLRParams
@@ -22,6 +23,8 @@ from federatedml.maths.glm import Floats
 
 FULL_PRECISION = 48
 """Fractional bits of features where floating_point_precision is null."""
+
+FEATURE_BITS = int(lr_model.MAX_FEATURE).bit_length()
 
 Rows = NDArray[np.int64]
 
@@ -83,6 +86,10 @@ class Side:
             return lr_model.weights(begun, has_intercept=self.has_intercept)
         init, n_weights = params.init_param, len(self.header) + self.has_intercept
         return glm.initial_weights(init.init_method, init.init_const, n_weights, init.random_seed)
+
+    def bound(self, d: CipherVector) -> int:
+        """Bits that X^T d can need, whatever the features are, within FATE's limit of 1e8."""
+        return (d.bits or 0) + self.precision + FEATURE_BITS + len(d).bit_length()
 
     def finish(self, t: int, *, is_converged: bool) -> None:
         """Iteration t is done."""

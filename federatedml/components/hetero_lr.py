@@ -90,7 +90,7 @@ class Wire:
     score = Message[CipherVector]({HOST}, {GUEST}, kind="ciphertext", reveals="nothing")
     residual = Message[CipherVector]({GUEST}, {HOST}, kind="ciphertext", reveals="nothing")
     gradient = Message[CipherVector](
-        {GUEST, HOST}, {ARBITER}, kind="masked", reveals="the sender's number of features"
+        {GUEST, HOST}, {ARBITER}, kind="masked", reveals="roughly how many features the sender has"
     )
     opened = Message[list[int]](
         {ARBITER}, {GUEST, HOST}, kind="masked", reveals="the receiver's gradient over the batch"
@@ -263,7 +263,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
         found = key.matvec(
             glm.append_column(side.x[batch.rows], 2.0 * v), d, side.precision, cores=ctx.cores
         )
-        blinded, blinding = key.blind(found[:-1])
+        blinded, blinding = key.blind(found[:-1], bits=side.bound(d))
         ctx.remote(Wire.gradient, blinded)  # (3)
         n = len(batch.rows)
         constant = (glm.LOG2 - 0.5) * rows.total_weight(batch.rows)
@@ -289,7 +289,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
         found = key.matvec(
             glm.append_column(side.x[shown], 2.0 * v), d, side.precision, cores=ctx.cores
         )
-        blinded, blinding = key.blind(found[:-1])
+        blinded, blinding = key.blind(found[:-1], bits=side.bound(d))
         ctx.remote(Wire.gradient, blinded)  # (3)
         rest = np.array([size * side.descent.penalty_loss()])
         loss = key.add(found[-1:], cipher_sum.sealed(key, rest, found.scale_bits))
@@ -365,7 +365,8 @@ class HeteroLR(Trainer[HeteroLRParams]):
         x = side.x[sample]
         batch = Batch(sample, sample, np.arange(len(sample)))
         h = self._residual(ctx, key, 0.25 * np.asarray(x @ s), rows.weight, batch)
-        blinded, blinding = key.blind(key.matvec(x, h, side.precision, cores=ctx.cores))
+        found = key.matvec(x, h, side.precision, cores=ctx.cores)
+        blinded, blinding = key.blind(found, bits=side.bound(h))
         ctx.remote(Wire.gradient, blinded)
         total = blinding.open(ctx.get(Wire.opened))
         side.quasi.remember(s, total / len(sample) + side.descent.penalised(s))
@@ -375,7 +376,8 @@ class HeteroLR(Trainer[HeteroLRParams]):
         x = side.x[checked_rows(sample, side.n_rows, ctx.guest, Wire.sample)]
         ctx.remote(Wire.score, key.encrypt(0.25 * np.asarray(x @ s)))
         h = received(ctx.get(Wire.residual), key, len(sample), ctx.guest, Wire.residual)
-        blinded, blinding = key.blind(key.matvec(x, h, side.precision, cores=ctx.cores))
+        found = key.matvec(x, h, side.precision, cores=ctx.cores)
+        blinded, blinding = key.blind(found, bits=side.bound(h))
         ctx.remote(Wire.gradient, blinded)
         total = blinding.open(ctx.get(Wire.opened))
         side.quasi.remember(s, total / len(sample) + side.descent.penalised(s))

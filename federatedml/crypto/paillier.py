@@ -75,18 +75,30 @@ class CipherVector:
 
 @dataclass(frozen=True)
 class Blinding:
-    """What opens a blinded vector once the owner of the key has decrypted it."""
+    """What opens a blinded vector once the owner of the key has decrypted it.
+
+    ``count`` numbers lie in the plaintexts, ``per_text`` to one, each in ``slot`` bits.
+    """
 
     n: mpz = field(repr=False)
     masks: list[int] = field(repr=False)
     scale_bits: int
+    count: int
+    per_text: int
+    slot: int
 
     def open(self, residues: list[int]) -> Floats:
-        """(k,) real numbers. residues: what ``SecretKey.residues`` said of the blinded vector."""
+        """(count,) real numbers. residues: what ``SecretKey.residues`` said of the vector."""
         if len(residues) != len(self.masks):
             raise BadCiphertext(f"{len(self.masks)} numbers were sent out, {len(residues)} came")
-        plain = (_centred(v - r, self.n) for v, r in zip(residues, self.masks, strict=True))
-        return fixedpoint.decode(plain, self.scale_bits)
+        found: list[int] = []
+        for value, mask in zip(residues, self.masks, strict=True):
+            text = _centred(value - mask, self.n)
+            for _ in range(min(self.per_text, self.count - len(found))):
+                number = _centred(text, mpz(1) << self.slot)
+                found.append(number)
+                text = (text - number) >> self.slot
+        return fixedpoint.decode(found, self.scale_bits)
 
 
 @dataclass(frozen=True)
@@ -279,19 +291,30 @@ class PublicKey:
         fresh = [v * self._zero() % self.n2 for v in c.values]
         return CipherVector(self, fresh, c.scale_bits, stated)
 
-    def blind(self, c: CipherVector) -> tuple[CipherVector, Blinding]:
+    def blind(self, c: CipherVector, *, bits: int | None = None) -> tuple[CipherVector, Blinding]:
         """Ciphertexts of c + r for fresh r uniform below n, refreshed, and what opens them.
 
-        Whoever decrypts them sees uniform numbers, whatever c is (perfect hiding).
+        Several numbers share a plaintext, as many as their bound leaves room for: decrypting one
+        costs more than packing it. Whoever decrypts sees uniform numbers, whatever c is (perfect
+        hiding), and learns only how many ciphertexts there are.
+
+        bits: a bound to pack by in place of c's own, which may tell how large factors were.
+        Cost: about c.bits squarings a number, a fresh encryption a plaintext.
         """
         self._own(c)
-        n, n2 = self.n, self.n2
-        masks = [secrets.randbelow(int(n)) for _ in c.values]
-        hidden = [
-            v * ((1 + r * n) % n2) % n2 * self._zero() % n2
-            for v, r in zip(c.values, masks, strict=True)
-        ]
-        return CipherVector(self, hidden, c.scale_bits, None), Blinding(n, masks, c.scale_bits)
+        n, n2, slot = self.n, self.n2, (_known(c) if bits is None else bits) + 1
+        if _known(c) >= slot:
+            raise PlaintextOutOfRange("a result", _known(c), slot - 1)
+        per_text = max(1, (self.key_bits - 2) // slot)
+        shift, masks, hidden = mpz(1) << slot, [], []
+        for start in range(0, len(c), per_text):
+            packed = mpz(1)
+            for value in reversed(c.values[start : start + per_text]):
+                packed = gmpy2.powmod(packed, shift, n2) * value % n2
+            masks.append(secrets.randbelow(int(n)))
+            hidden.append(packed * ((1 + masks[-1] * n) % n2) % n2 * self._zero() % n2)
+        blinding = Blinding(n, masks, c.scale_bits, len(c), per_text, slot)
+        return CipherVector(self, hidden, c.scale_bits, None), blinding
 
     def _worth(self, products: int) -> int:
         """How many items of so many products mod n^2 take 20 ms: what is worth a fork."""
@@ -385,10 +408,10 @@ def _known(c: CipherVector) -> int:
     return c.bits
 
 
-def _centred(m: int | mpz, n: mpz) -> int:
+def _centred(m: int | mpz, n: int | mpz) -> int:
     """The representative of m mod n nearest to 0."""
-    m = int(m % n)
-    return m - int(n) if m > int(n) // 2 else m
+    m, n = int(m) % int(n), int(n)
+    return m - n if m > n // 2 else m
 
 
 def checked(key: PublicKey, values: Iterable[mpz]) -> list[mpz]:

@@ -120,19 +120,27 @@ def test_adding_at_positions(keys):
     assert secret.decrypt(c).tolist() == [0.0, 2.0, 0.0, 1.0]
 
 
-def test_a_blinded_vector_opens_to_its_plaintexts_and_shows_uniform_numbers(keys):
+@pytest.mark.parametrize("bits", [60, 150, 318])
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_blinded_vector_opens_to_its_numbers(keys, bits, count, rng):
     public, secret = keys
-    zeros = np.zeros(200)
-    blinded, blinding = public.blind(public.encrypt(zeros))
-    residues = secret.residues(blinded)
-    assert blinding.open(residues).tolist() == zeros.tolist()
-    top = [r * 8 // int(public.n) for r in residues]
-    assert len(set(residues)) == 200
-    assert min(np.bincount(top, minlength=8)) >= 8
+    u = rng.normal(size=count) * 2.0 ** min(bits - 52, 90)
+    blinded, blinding = public.blind(public.encrypt(u, bits=bits))
+    np.testing.assert_allclose(blinding.open(secret.residues(blinded)), u, rtol=1e-12, atol=1e-12)
+    assert len(blinded) == -(-count // ((BITS - 2) // (bits + 1) or 1))
     with pytest.raises(BadCiphertext):
         secret.decrypt(blinded)
     with pytest.raises(BadCiphertext):
-        blinding.open(residues[:-1])
+        blinding.open([*secret.residues(blinded), 1])
+
+
+def test_a_blinded_vector_shows_its_decryptor_uniform_numbers(keys):
+    public, secret = keys
+    blinded, _ = public.blind(public.encrypt(np.zeros(200), bits=200))
+    residues = secret.residues(blinded)
+    assert len(set(residues)) == 200
+    top = [r * 8 // int(public.n) for r in residues]
+    assert min(np.bincount(top, minlength=8)) >= 8
 
 
 # Nothing shows through.
@@ -165,6 +173,11 @@ def test_refreshing_states_a_range_that_tells_nothing(keys):
     small, large = (public.matvec(np.full((3, 1), size), u, 20) for size in (1.0, 1e6))
     assert small.bits != large.bits
     assert public.refresh(small, bits=200).bits == public.refresh(large, bits=200).bits
+    several = [public.encrypt(np.ones(4), bits=b) for b in (50, 140)]
+    assert len({len(public.blind(c)[0]) for c in several}) == 2
+    assert len({len(public.blind(c, bits=140)[0]) for c in several}) == 1
+    with pytest.raises(PlaintextOutOfRange):
+        public.blind(large, bits=90)
     with pytest.raises(PlaintextOutOfRange):
         public.refresh(large, bits=90)
 
