@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from fateflow.api import asked
 from fateflow.api.envelope import answer, body, site
 from fateflow.api.files import streamed
 from fateflow.errors import ArgumentError, DownloadError, FlowError
+from fateflow.scheduler import submit as submitting
 from fateflow.store import queries, tables
 from fateflow.store.orm import TableRow
 from fateflow.wire import rows
+from fateflow.wire.progress import ENDED
 
 blueprint = Blueprint("table", __name__, url_prefix="/v1/table")
 
@@ -24,7 +27,7 @@ EXISTS = (
     "If you still want to continue uploading, please add the parameter --drop"
 )
 _EMBEDDED = ("STANDALONE", "EGGROLL")
-_FILES = ("PATH", "LOCALFS")
+_READING_S = 60.0
 
 
 class OfTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +54,8 @@ def info() -> Response:
 
 
 class Bind(OfTable, frozen=True, kw_only=True):
-    """A table whose rows are elsewhere: a file of this server, or another table."""
+    """A table whose rows are on this server already: in another table (STANDALONE), in a CSV file
+    (LOCALFS: read now), or as files that are left where they are (PATH)."""
 
     engine: str
     address: dict[str, Any]
@@ -72,26 +76,20 @@ def bind() -> Response:
         raise FlowError(EXISTS)
     engine = wanted.engine.upper()
     if engine in _EMBEDDED:
-        columns = _linked(wanted)
-    elif engine in _FILES:
-        columns = _file(wanted, engine)
+        _put(wanted, _linked(wanted))
+    elif engine == "PATH":
+        path = _path(wanted, engine)
         if known:
             dropped(wanted.namespace, wanted.named)
+        address = {**wanted.address, "path": path}
+        _put(wanted, {"engine": engine, "address": address, "partitions": 1})
+    elif engine == "LOCALFS":
+        _read(wanted, _path(wanted, engine))
     else:
         raise FlowError(
             f"engine {wanted.engine} is not there; this server binds {', '.join(_EMBEDDED)} "
-            f"(address: namespace, name) and {', '.join(_FILES)} (address: path)"
+            "(address: namespace, name), PATH and LOCALFS (address: path)"
         )
-    tables.put(
-        site().database,
-        wanted.namespace,
-        wanted.named,
-        origin="table_bind",
-        id_delimiter=wanted.id_delimiter,
-        have_head=wanted.head,
-        extend_sid=wanted.extend_sid,
-        **columns,
-    )
     return answer({"table_name": wanted.named, "namespace": wanted.namespace})
 
 
@@ -297,7 +295,6 @@ def _linked(wanted: Bind) -> dict[str, Any]:
         raise FlowError(f"engine STANDALONE address {source} check failed: {error}") from None
     old = tables.find(site().database, source["namespace"], source["name"])
     return {
-        "engine": "STANDALONE",
         "partitions": found["partitions"],
         "count": found["count"],
         "preview": found["preview"],
@@ -307,17 +304,52 @@ def _linked(wanted: Bind) -> dict[str, Any]:
     }
 
 
-def _file(wanted: Bind, engine: str) -> dict[str, Any]:
+def _path(wanted: Bind, engine: str) -> str:
     path = str(wanted.address.get("path") or "")
     if not path or not Path(path).exists():
         raise FlowError(
             f"engine {engine} address {{'path': '{path}'}} check failed: "
             "no such file or folder on the server"
         )
-    return {
-        "engine": engine,
-        "address": wanted.address,
-        "partitions": wanted.partitions or 1,
-        "schema": wanted.schema,
-        "count": None,
+    return path
+
+
+def _put(wanted: Bind, columns: dict[str, Any]) -> None:
+    tables.put(
+        site().database,
+        wanted.namespace,
+        wanted.named,
+        **{
+            "origin": "table_bind",
+            "id_delimiter": wanted.id_delimiter,
+            "have_head": wanted.head,
+            "extend_sid": wanted.extend_sid,
+            "schema": wanted.schema,
+            **columns,
+        },
+    )
+
+
+def _read(wanted: Bind, path: str) -> None:
+    """Make the table of a file by an upload job, and wait for its end (at most a minute; a longer
+    one goes on by itself). Raises FlowError with the job's cause of failure."""
+    parameters = {
+        "file": path,
+        "head": int(wanted.head),
+        "id_delimiter": wanted.id_delimiter,
+        "partition": wanted.partitions or 4,
+        "namespace": wanted.namespace,
+        "name": wanted.named,
+        "extend_sid": wanted.extend_sid,
+        "destroy": wanted.drop,
     }
+    job_id = submitting.submit_local(site(), "Upload", parameters)["job_id"]
+    database, deadline = site().database, time.monotonic() + _READING_S
+    while (left := deadline - time.monotonic()) > 0:
+        seen = database.writes
+        row = queries.initiators(database, job_id)
+        if row and row.status == "success":
+            return
+        if row and row.status in ENDED:
+            raise FlowError(f"engine LOCALFS: reading {path} {row.status}: {row.reason}")
+        database.wait_for_write(seen, left)

@@ -15,7 +15,7 @@ from fateflow.domain.lifecycle import DONE
 from fateflow.errors import NotThere
 from fateflow.settings import Settings
 from fateflow.store import outputs, tasks
-from fateflow.store.orm import JobRow, OutputRow, TaskRow
+from fateflow.store.orm import JobRow, OutputRow, TableRow, TaskRow
 from fateflow.worker.spec import DataRef, FileRef
 
 _DONE = {status.value for status in DONE}
@@ -84,15 +84,35 @@ def caches(session: Session, job: JobRow, node: Node) -> list[FileRef]:
 def resolve_reader(session: Session, row: TaskRow, parameters: dict[str, Any]) -> dict[str, Any]:
     """Reader's ``table: {job_id, component_name, data_name}`` as the table's own name.
 
-    Raises NoInput if the earlier job has no such output at this party.
+    Raises NoInput if the earlier job has no such output at this party, or the table is disabled
+    or has no rows here.
     """
     table = parameters.get("table")
-    if not isinstance(table, dict) or not table.get("job_id"):
+    if not isinstance(table, dict):
+        return parameters
+    if not table.get("job_id"):
+        _check_readable(session, str(table.get("namespace")), str(table.get("name")))
         return parameters
     wanted = {"component_name": table.get("component_name"), "name": table.get("data_name")}
     found = _earlier(session, row, str(table["job_id"]), "data", wanted)
     named = {"name": found.table_name, "namespace": found.table_namespace}
     return {**parameters, "table": named}
+
+
+def _check_readable(session: Session, namespace: str, name: str) -> None:
+    """A table without a record is left to the worker, which looks for its rows."""
+    row = session.get(TableRow, (namespace, name))
+    if row is None:
+        return
+    if row.disable:
+        raise NoInput(
+            f"table {namespace}.{name} is disabled; `flow table enable` lets jobs read it again"
+        )
+    if row.engine != "STANDALONE":
+        raise NoInput(
+            f"table {namespace}.{name} is bound to {row.engine}, of which jobs read no rows; "
+            "upload it, or bind it with engine LOCALFS"
+        )
 
 
 def loaded_model(settings: Settings, job: JobRow, given: dict[str, Any]) -> Path:

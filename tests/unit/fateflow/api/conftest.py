@@ -11,7 +11,7 @@ from fateflow.app import application
 from fateflow.settings import Settings
 from fateflow.site import Site
 from fateflow.store.database import Database
-from fateflow.store.orm import JobRow, MetricRow, OutputRow, SummaryRow, TableRow, TaskRow
+from fateflow.store.orm import Base, JobRow, MetricRow, OutputRow, SummaryRow, TableRow, TaskRow
 from fateflow.worker.calls import CALLS
 
 JOB = "202611212012363043060"
@@ -58,7 +58,7 @@ class InThisProcess:
 def site(tmp_path):
     settings = Settings(home=str(tmp_path))
     database = Database(settings.database)
-    database.create()
+    Base.metadata.create_all(database.engine)
     found = Site(settings, database, InThisProcess(settings.tables))
     found.catalog = {
         "reader": {"module": "Reader", "roles": ["guest", "host"], "code_path": {}, "schema": {}},
