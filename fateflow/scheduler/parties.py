@@ -90,9 +90,12 @@ def answered(site: Site, name: str, request: msgspec.Struct) -> Answer:
         return Answer(data=msgspec.to_builtins(handlers.HANDLERS[name](site, request)))
     except FlowError as error:
         return Answer(int(error.retcode), str(error), error.data)
-    except Exception as error:  # the border between parties: the cause stays in our own log
+    except OSError as error:
         log.exception("%s failed", name)
-        return Answer(100, f"{name} failed: {type(error).__name__}: {error}")
+        return Answer(100, f"{name} failed: {error.strerror or type(error).__name__}")
+    except Exception as error:  # its text may quote a row, secrets included: it stays in our log
+        log.exception("%s failed", name)
+        return Answer(100, f"{name} failed: {type(error).__name__}; the site's log has the trace")
 
 
 def _data(party_id: str, answer: Answer) -> Any:
