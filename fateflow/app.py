@@ -36,7 +36,7 @@ from fateflow.scheduler.loop import Scheduler
 from fateflow.scheduler.parties import Parties
 from fateflow.settings import Settings
 from fateflow.site import Gateway, Launcher, Site
-from fateflow.store.database import Database
+from fateflow.store.database import Database, now_ms
 from federation.transport.control import GatewayControl
 
 log = logging.getLogger(__name__)
@@ -85,11 +85,12 @@ def application(site: Site) -> Flask:
 
 def start(site: Site) -> None:
     """Take up what was left, then decide and listen."""
+    started = now_ms()
     site.launcher.on_watch(lambda: recovery.check_workers(site))
     site.launcher.on_exit(lambda gone: events.exited(site, gone))
     while True:
         try:
-            recovery.recover(site)
+            recovery.recover(site, started)
             planning.catalog(site)
             break
         except (OSError, RuntimeError) as error:

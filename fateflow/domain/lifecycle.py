@@ -1,7 +1,7 @@
 """What becomes of jobs and tasks: which changes are allowed, and what to do next.
 
-Pure: a snapshot in, commands out; no clock, no database. ``docs/architecture.md`` draws its state
-diagrams from ``JOB_MOVES`` and ``TASK_MOVES``.
+Pure: a snapshot in, commands out; no clock, no database. ``JOB_MOVES`` and ``TASK_MOVES`` are the
+state diagrams.
 """
 
 from __future__ import annotations

@@ -21,6 +21,9 @@ from fateflow.wire import control as wire
 
 Party = tuple[str, str]
 
+STOP_TIMEOUT_S = 5.0
+"""A party that cannot be reached must not keep the others from seeing the job ended."""
+
 
 def start_job(site: Site, job_id: str) -> str:
     """Reserve cores at all parties, and let the job run if all grant them."""
@@ -122,8 +125,7 @@ def end_job(site: Site, job_id: str, command: EndJob) -> str:
     reason = command.reason
     told = dict.fromkeys(parties, "")
     if command.status is not Status.SUCCESS:
-        stop = _ask(site, job, parties, lambda on: wire.StopJob(**on, status=status, reason=reason))
-        told.update(_failures(stop))
+        told.update(_failures(_stop(site, job, parties, command)))
     reached = [p for p in parties if not told[p]]
     # The model is saved and the cores are free before anybody can see the job ended.
     job_log = JobLog(site.settings.logs, job_id)
@@ -206,6 +208,11 @@ def report(site: Site, key: rows.TaskKey) -> str:
     return ""
 
 
+def _stop(site: Site, job: JobRow, parties: Sequence[Party], command: EndJob) -> dict[Party, Any]:
+    how = {"status": command.status.value, "reason": command.reason}
+    return _ask(site, job, parties, lambda on: wire.StopJob(**on, **how), timeout_s=STOP_TIMEOUT_S)
+
+
 def _run(site: Site, job: JobRow, parties: Sequence[Party]) -> str:
     """All granted: the others first, so that the initiator starts nothing before they know."""
     own = (job.role, job.party_id)
@@ -224,13 +231,15 @@ def _ask(
     job: JobRow,
     parties: Sequence[Party],
     request: Callable[[dict[str, Any]], wire.OnJob],
+    *,
+    timeout_s: float = 30.0,
 ) -> dict[Party, Any]:
     """The same request to several parties at once; replies or errors by party."""
     calls = [
         (party, request({"job_id": job.job_id, "role": role, "party_id": party}))
         for role, party in parties
     ]
-    replies = site.parties.call_all(calls) if calls else []
+    replies = site.parties.call_all(calls, timeout_s) if calls else []
     return dict(zip(parties, replies, strict=True))
 
 

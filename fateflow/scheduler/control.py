@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from fateflow.domain import conf as confs
 from fateflow.domain import dsl
 from fateflow.domain.lifecycle import ENDS, Status
@@ -17,7 +15,7 @@ from fateflow.scheduler import handlers
 from fateflow.site import Site
 from fateflow.store import jobs
 from fateflow.store import tasks as rows
-from fateflow.store.orm import JobRow
+from fateflow.store.orm import JobRow, TaskRow
 from fateflow.wire import control as wire
 
 STOP_WORDS = ("canceled", "timeout", "failed")
@@ -101,22 +99,41 @@ def update_parameters(
 ) -> dict[str, Any]:
     """Change parameters of components that are not running, at this site's parties, for a rerun.
 
-    Raises Refused naming unknown components or parameters that do not fit.
+    Raises Refused naming unknown components or parameters that do not fit; then nothing changes.
     """
     found = _known(site, job_id)
-    touched: set[str] = set()
+    known = dsl.parse(found[0].dsl).components
+    missing = sorted(set(component_parameters.get("common") or {}) - set(known))
+    if missing:
+        raise Refused(f"the job has no component {', '.join(missing)}; it has {', '.join(known)}")
+    drafts = _drafts(site, found, component_parameters)
+    items = [
+        {
+            "where": f"{row.component_module}#{row.component_name}",
+            "module": row.component_module,
+            "parameters": given,
+        }
+        for row, given in drafts
+    ]
+    results = site.launcher.call("validate", items=items) if items else []
+    faults = list(dict.fromkeys(result["error"] for result in results if "error" in result))
+    if faults:
+        raise Refused("; ".join(faults))
+    change = {"job_parameters": job_parameters, "component_parameters": component_parameters}
     with site.database.write() as session:
         for job in jobs.rows(session, job_id):
-            touched |= _update_party(site, session, job, job_parameters, component_parameters)
-    named = set(component_parameters.get("common") or {})
-    missing = named - set(dsl.parse(found[0].dsl).components)
-    if missing:
-        raise Refused(f"the job has no component {', '.join(sorted(missing))}")
-    return {
-        "job_parameters": job_parameters,
-        "component_parameters": component_parameters,
-        "components": sorted(touched),
-    }
+            _update_conf(job, change)
+        for (draft, given), item, result in zip(drafts, items, results, strict=True):
+            task = rows.one(session, rows.key(draft))
+            if task is None or task.party_status == Status.RUNNING.value:
+                continue
+            shown = {"_name": item["where"], **result["parameters"]}
+            rows.change(
+                task,
+                plan={**task.plan, "parameters": given, "shown": result["parameters"]},
+                component_parameters={**task.component_parameters, "ComponentParam": shown},
+            )
+    return {**change, "components": sorted({row.component_name for row, _ in drafts})}
 
 
 def _known(site: Site, job_id: str) -> list[JobRow]:
@@ -128,41 +145,29 @@ def _known(site: Site, job_id: str) -> list[JobRow]:
     return sorted(found, key=lambda row: not row.is_initiator)
 
 
-def _update_party(
-    site: Site,
-    session: Session,
-    job: JobRow,
-    job_parameters: dict[str, Any],
-    component_parameters: dict[str, Any],
-) -> set[str]:
-    index = [str(p) for p in job.roles.get(job.role, [])].index(job.party_id)
-    runtime = confs.merged(
-        job.runtime_conf,
-        {"job_parameters": job_parameters, "component_parameters": component_parameters},
-    )
+def _update_conf(job: JobRow, change: dict[str, Any]) -> None:
     on_party = dict(job.runtime_conf_on_party)
     flat = on_party.get("job_parameters") or {}
-    on_party["job_parameters"] = confs.merged(flat, job_parameters.get("common") or {})
-    jobs.change(job, runtime_conf=runtime, runtime_conf_on_party=on_party)
-    touched = set()
-    for task in rows.latest(session, job.job_id, role=job.role, party_id=job.party_id):
-        change = _change_of(component_parameters, task.component_name, job.role, index)
-        if not change or task.party_status == Status.RUNNING.value:
-            continue
-        given = confs.merged(task.plan.get("parameters") or {}, change)
-        where = f"{task.component_module}#{task.component_name}"
-        item = {"where": where, "module": task.component_module, "parameters": given}
-        result = site.launcher.call("validate", items=[item])[0]
-        if "error" in result:
-            raise Refused(result["error"])
-        shown = {"_name": where, **result["parameters"]}
-        rows.change(
-            task,
-            plan={**task.plan, "parameters": given, "shown": result["parameters"]},
-            component_parameters={**task.component_parameters, "ComponentParam": shown},
-        )
-        touched.add(task.component_name)
-    return touched
+    over = change["job_parameters"].get("common") or {}
+    on_party["job_parameters"] = confs.merged(flat, over)
+    jobs.change(
+        job, runtime_conf=confs.merged(job.runtime_conf, change), runtime_conf_on_party=on_party
+    )
+
+
+def _drafts(
+    site: Site, found: list[JobRow], component_parameters: dict[str, Any]
+) -> list[tuple[TaskRow, dict[str, Any]]]:
+    """Tasks that a change touches, and the parameters that each gets."""
+    drafts = []
+    with site.database.read() as session:
+        for job in found:
+            index = [str(p) for p in job.roles.get(job.role, [])].index(job.party_id)
+            for row in rows.latest(session, job.job_id, role=job.role, party_id=job.party_id):
+                change = _change_of(component_parameters, row.component_name, job.role, index)
+                if change and row.party_status != Status.RUNNING.value:
+                    drafts.append((row, confs.merged(row.plan.get("parameters") or {}, change)))
+    return drafts
 
 
 def _change_of(given: dict[str, Any], component: str, role: str, index: int) -> dict[str, Any]:

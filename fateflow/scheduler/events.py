@@ -79,7 +79,8 @@ def exited(site: Site, event: spec.Exited) -> None:
         )
         if row.party_status != Status.RUNNING.value:
             return
-    end_task(site, key, Ending(Status.FAILED, _death(site, key, event.code)))
+    said = _last_words(site, key)
+    end_task(site, key, Ending(Status.FAILED, _death(event.code, bool(said)), said))
 
 
 def end_task(site: Site, key: rows.TaskKey, ending: Ending) -> None:
@@ -104,8 +105,8 @@ def _announce(site: Site, row: TaskRow) -> None:
     site.scheduler.report(rows.key(row))
 
 
-def _death(site: Site, key: rows.TaskKey, code: int) -> str:
-    job_id, component, _, role, party_id = key
+def _death(code: int, has_spoken: bool) -> str:
+    """How a worker ended that did not say so: the same line for every party."""
     if code < 0:
         try:
             name = f" ({signal.Signals(-code).name})"
@@ -114,8 +115,15 @@ def _death(site: Site, key: rows.TaskKey, code: int) -> str:
         how = f"worker ended by signal {-code}{name}"
     else:
         how = f"worker ended with exit code {code}"
+    return f"{how}; its last words are in its party's log" if has_spoken else f"{how} and no word"
+
+
+def _last_words(site: Site, key: rows.TaskKey) -> str:
+    """The last error that the worker logged. A library may have written it, and of values too: so
+    it stays at this party."""
+    job_id, component, _, role, party_id = key
     said = last_error(site.settings.logs / job_id / role / party_id / component)
-    return f"{how}; it last logged: {said}" if said else f"{how} without saying why"
+    return f"it last logged: {said}" if said else ""
 
 
 def _unread(folder: Path, offset: int) -> tuple[list[spec.Event], int]:

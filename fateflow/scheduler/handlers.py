@@ -16,7 +16,7 @@ import msgspec
 from fateflow.domain import lifecycle, resources
 from fateflow.domain.lifecycle import ENDS, Status
 from fateflow.errors import ArgumentError, NotThere, Refused
-from fateflow.scheduler import inherit, job_files, models, rerunning, reset, tasks
+from fateflow.scheduler import inherit, job_files, models, rerunning, reset, tasks, ways
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
 from fateflow.store import jobs
@@ -49,8 +49,7 @@ def create_job(site: Site, request: wire.CreateJob) -> dict[str, Any]:
     if request.inheritance_info:
         inherit.check(site, request)
     parties = [(role, party) for role, ids in request.roles.items() for party in ids]
-    if site.gateway is not None:
-        site.gateway.register_job(request.job_id, request.job_token, parties)
+    ways.open_job(site, request.job_id, request.job_token, parties)
     job_files.write(site.settings, request)
     now = now_ms()
     with site.database.write() as session:
@@ -84,8 +83,7 @@ def drop_job(site: Site, request: wire.DropJob) -> None:
         jobs.delete(session, request.job_id)
     shutil.rmtree(site.settings.jobs / request.job_id, ignore_errors=True)
     shutil.rmtree(site.settings.logs / request.job_id, ignore_errors=True)
-    if site.gateway is not None:
-        site.gateway.end_job(request.job_id)
+    ways.forget_job(site, request.job_id)
 
 
 def apply_resource(site: Site, request: wire.ApplyResource) -> wire.Granted:
@@ -106,9 +104,8 @@ def apply_resource(site: Site, request: wire.ApplyResource) -> wire.Granted:
             resource_in_use=True,
             apply_resource_time=now_ms(),
         )
-    if site.gateway is not None:
-        # A rerun needs the way open again; for a first run this changes nothing.
-        site.gateway.register_job(row.job_id, row.job_token, jobs.roles_of(row))
+    # A rerun needs the way open again; for a first run this changes nothing.
+    ways.open_job(site, row.job_id, row.job_token, jobs.roles_of(row))
     return wire.Granted(True)
 
 
@@ -148,8 +145,6 @@ def stop_task(site: Site, request: wire.StopTask) -> dict[str, str]:
 
 def stop_job(site: Site, request: wire.StopJob) -> None:
     """End what runs of the job here, at once; what waits stays waiting, for a rerun."""
-    if site.gateway is not None:
-        site.gateway.cancel_job(request.job_id, request.reason)
     mine = {"role": request.role, "party_id": request.party_id}
     with site.database.read() as session:
         running = [
@@ -168,6 +163,7 @@ def stop_job(site: Site, request: wire.StopJob) -> None:
             reason=request.reason,
         )
         tasks.stop(site, stop)
+    ways.cancel_job(site, request.job_id, request.reason)
 
 
 def reset_tasks(site: Site, request: wire.ResetTasks) -> None:
@@ -232,8 +228,8 @@ def end_job(site: Site, request: wire.EndJob) -> None:
             _release(row)
         jobs.change(row, tag="job_end", end_scheduling_updates=1)
         others_run = any(r.tag != "job_end" for r in jobs.rows(session, request.job_id))
-    if site.gateway is not None and not others_run:
-        site.gateway.end_job(request.job_id)
+    if not others_run:
+        ways.forget_job(site, request.job_id)
     JobLog(site.settings.logs, request.job_id).info(
         f"{request.role} {request.party_id}: job ended with {request.status}"
     )

@@ -243,15 +243,12 @@ class Scheduler:
         held_back = [job.job_id for job in waiting if self._is_later((job.job_id, "apply"), now)]
         with self.site.database.read() as session:
             used = jobs.used_cores(session)
-            queue = [
-                resources.Need(
-                    job.job_id,
-                    sum(row.need_cores for row in jobs.rows(session, job.job_id)),
-                    job.update_time if job.rerun_signal else job.create_time,
-                )
-                for job in waiting
-                if not job.resource_in_use
-            ]
+            needs = jobs.needs(session, [job.job_id for job in waiting])
+        queue = [
+            resources.Need(job.job_id, needs[job.job_id], job.queued_time or job.create_time)
+            for job in waiting
+            if not job.resource_in_use
+        ]
         capacity = self.site.settings.listed_cores
         verdicts = resources.admit(queue, capacity, used, now, held_back)
         reasons = {v.job_id: v.reason for v in verdicts if not v.granted}

@@ -11,7 +11,7 @@ import logging
 
 from fateflow.domain.lifecycle import ENDS, Status
 from fateflow.errors import PeerError, PeerUnreachable
-from fateflow.scheduler import events, places
+from fateflow.scheduler import events, places, ways
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
 from fateflow.store import jobs
@@ -24,8 +24,11 @@ log = logging.getLogger(__name__)
 INTERRUPTED = "interrupted: the site stopped while its worker ran"
 
 
-def recover(site: Site) -> None:
-    """Bring the database up to what happened. Called once, before the scheduler starts."""
+def recover(site: Site, started_ms: int) -> None:
+    """Bring the database up to what happened. Called before the scheduler starts.
+
+    started_ms: when this process began; what is younger is none of an earlier one's.
+    """
     with site.database.read() as session:
         running = rows.running_here(session)
     if running:
@@ -33,7 +36,7 @@ def recover(site: Site) -> None:
         for row in running:
             _take_up(site, row, alive)
     _open_ways(site)
-    _resume(site)
+    _resume(site, started_ms)
 
 
 def check_workers(site: Site) -> None:
@@ -64,29 +67,32 @@ def _take_up(site: Site, row: TaskRow, alive: dict[str, int]) -> None:
 
 def _open_ways(site: Site) -> None:
     """Register unfinished jobs again: the gateway may have been restarted with us."""
-    if site.gateway is None:
-        return
     with site.database.read() as session:
         unfinished = jobs.unfinished(session)
     for row in unfinished:
         try:
-            site.gateway.register_job(row.job_id, row.job_token, jobs.roles_of(row))
+            ways.open_job(site, row.job_id, row.job_token, jobs.roles_of(row))
         except Exception:  # whatever the gateway says of one job, the others go on
             log.exception("job %s could not be registered at the gateway", row.job_id)
 
 
-def _resume(site: Site) -> None:
+def _resume(site: Site, started_ms: int) -> None:
     """Drop jobs of which a submit was interrupted, ask peers what we missed, tell ends again."""
     with site.database.read() as session:
-        orphans = jobs.orphans(session, site.settings.hosts)
+        cut_off = jobs.orphans(session, site.settings.hosts, started_ms)
+        orphans = {(row.job_id, row.role, row.party_id) for row in cut_off}
+        left = rows.orphans(session, started_ms)
+        orphans |= {(row.job_id, row.role, row.party_id) for row in left}
         active = jobs.scheduled_here(session)
         untold = jobs.untold(session)
-    for row in orphans:
-        mine = {"job_id": row.job_id, "role": row.role, "party_id": row.party_id}
+    for job_id, role, party in sorted(orphans):
         try:
-            site.parties.call(row.party_id, DropJob(**mine))
+            site.parties.call(party, DropJob(job_id=job_id, role=role, party_id=party))
         except (PeerError, PeerUnreachable) as error:
-            log.warning("job %s: the rest of its submit stays: %s", row.job_id, error)
+            log.warning("job %s: the rest of its submit stays at %s: %s", job_id, party, error)
+        else:
+            with site.database.write() as session:
+                jobs.delete(session, job_id)
     for row in active:
         if any(not site.settings.hosts(party) for _, party in jobs.roles_of(row)):
             site.scheduler.collect(row.job_id)

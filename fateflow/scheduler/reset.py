@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from fateflow.domain.lifecycle import Status
-from fateflow.scheduler import inputs, tasks
+from fateflow.scheduler import inputs, tasks, ways
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
 from fateflow.store import metrics, outputs
@@ -61,8 +61,7 @@ def reset(site: Site, request: wire.ResetTasks) -> None:
                 **mine,
             )
             tasks.stop(site, stop)
-        if site.gateway is not None:
-            site.gateway.drop_task(old.job_id, component, old.task_version)
+        ways.forget_task(site, old.job_id, component, old.task_version)
         with site.database.write() as session:
             gone = outputs.forget(session, rows.key(old))
             gone = [output for output in gone if not outputs.shared(session, output)]

@@ -19,7 +19,7 @@ DEFAULT_TIMEOUT_S = 259_200
 
 
 def snapshot(session: Session, job: JobRow, *, free_cores: int, now_ms: int) -> Snapshot:
-    """The job as it stands."""
+    """The job as it stands. Of one that does not run, its tasks do not matter."""
     stop = None
     if job.cancel_signal:
         stop = (Status(job.stop_status or Status.CANCELED.value), job.reason)
@@ -29,7 +29,7 @@ def snapshot(session: Session, job: JobRow, *, free_cores: int, now_ms: int) -> 
     return Snapshot(
         job_id=job.job_id,
         status=Status(job.status),
-        tasks=tasks(session, job.job_id),
+        tasks=tasks(session, job.job_id) if job.status == Status.RUNNING.value else (),
         upstream=_upstream(msgspec.json.encode(job.dsl)),
         parallelism=job.parallelism,
         free_cores=free_cores,

@@ -44,6 +44,16 @@ def used_cores(session: Session) -> int:
     return int(session.scalar(held) or 0)
 
 
+def needs(session: Session, job_ids: list[str]) -> dict[str, int]:
+    """Listed cores that each of these jobs needs at this site, all its parties together."""
+    wanted = (
+        select(JobRow.job_id, func.sum(JobRow.need_cores))
+        .where(JobRow.job_id.in_(job_ids))
+        .group_by(JobRow.job_id)
+    )
+    return {job_id: int(cores) for job_id, cores in session.execute(wanted)}
+
+
 def change(row: JobRow, **columns: Any) -> None:
     """Set columns and stamp the change."""
     for name, value in columns.items():
@@ -71,6 +81,7 @@ def move(row: JobRow, status: Status, reason: str | None = None) -> bool:
         row.engine_name, row.engine_type = "STANDALONE", "computing"
     elif status is Status.WAITING:
         row.start_time = row.end_time = row.elapsed = None
+        row.queued_time = now
         row.tag, row.end_scheduling_updates = "", 0
         row.cancel_signal, row.cancel_time = False, None
     else:
@@ -117,9 +128,11 @@ def untold(session: Session) -> list[JobRow]:
     return list(session.scalars(wanted))
 
 
-def orphans(session: Session, hosts: Callable[[str], bool]) -> list[JobRow]:
+def orphans(session: Session, hosts: Callable[[str], bool], before_ms: int) -> list[JobRow]:
     """Waiting rows whose initiator is hosted here but has no row: the submit never finished."""
-    waiting = select(JobRow).where(JobRow.status == Status.WAITING.value)
+    waiting = select(JobRow).where(
+        JobRow.status == Status.WAITING.value, JobRow.create_time < before_ms
+    )
     return [
         row
         for row in session.scalars(waiting)

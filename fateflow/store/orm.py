@@ -53,6 +53,7 @@ class JobRow(Base):
     ready_time: Mapped[int | None] = mapped_column(BigInteger)
     cancel_signal: Mapped[bool] = mapped_column(default=False)
     cancel_time: Mapped[int | None] = mapped_column(BigInteger)
+    queued_time: Mapped[int | None] = mapped_column(BigInteger)  # of a rerun: since when it waits
     stop_status: Mapped[str] = mapped_column(String(16), default="")  # what a stop asked for
     rerun_signal: Mapped[bool] = mapped_column(default=False)
     end_scheduling_updates: Mapped[int] = mapped_column(default=0)

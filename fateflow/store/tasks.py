@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from fateflow.domain import lifecycle
 from fateflow.domain.lifecycle import ENDS, Status
 from fateflow.store.database import now_ms
-from fateflow.store.orm import TaskRow
+from fateflow.store.orm import JobRow, TaskRow
 
 TaskKey = tuple[str, str, int, str, str]
 """(job id, component, version, role, party id)."""
@@ -51,6 +51,17 @@ def running_here(session: Session) -> list[TaskRow]:
     """Tasks that this site's workers should be busy with."""
     wanted = select(TaskRow).where(
         TaskRow.run_on_this_party, TaskRow.party_status == Status.RUNNING.value
+    )
+    return list(session.scalars(wanted))
+
+
+def orphans(session: Session, before_ms: int) -> list[TaskRow]:
+    """Rows for parties elsewhere of jobs that this site never made: their submit was cut off."""
+    of_a_job = select(JobRow.job_id).where(JobRow.is_initiator)
+    wanted = select(TaskRow).where(
+        TaskRow.run_on_this_party.is_(False),
+        TaskRow.job_id.not_in(of_a_job),
+        TaskRow.create_time < before_ms,
     )
     return list(session.scalars(wanted))
 

@@ -119,7 +119,7 @@ def test_the_exit_of_a_stopped_worker_changes_nothing(site, folder):
 def test_an_exit_without_a_word_tells_the_code(site, folder):
     events.exited(site, spec.Exited(folder, 1, 3))
     turns(site)
-    assert task(site).error_report == "worker ended with exit code 3 without saying why"
+    assert task(site).error_report == "worker ended with exit code 3 and no word"
 
 
 def test_a_foreign_folder_is_ignored(site):

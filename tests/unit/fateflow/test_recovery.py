@@ -10,7 +10,7 @@ from fateflow.scheduler import recovery
 from fateflow.scheduler.loop import Scheduler
 from fateflow.scheduler.parties import Parties
 from fateflow.site import Site
-from fateflow.store.database import Database
+from fateflow.store.database import Database, now_ms
 from fateflow.wire import control as wire
 from fateflow.worker import spec
 
@@ -35,7 +35,7 @@ def restarted(old: Site) -> Site:
     )
     new.parties = Parties(new)
     new.scheduler = Scheduler(new, clock=old.scheduler.clock, pool=farm.AtOnce())
-    recovery.recover(new)
+    recovery.recover(new, now_ms() + 1000)
     new.scheduler.wake()
     return new
 
@@ -142,6 +142,17 @@ def test_an_interrupted_submit_leaves_nothing(site):
     again = restarted(site)
     assert job(again, "5", "host") is None
     assert not (again.settings.jobs / "5").exists()
+
+
+def test_a_submit_that_was_cut_off_is_undone_at_the_other_site(two):
+    guest, host, _ = two
+    submit(guest, farm.chain("a"))
+    with guest.database.write() as session:
+        session.delete(farm.jobs.initiated(session, job(guest).job_id))
+    assert job(host, role="host") is not None
+    again = restarted(guest)
+    assert job(host, role="host") is None
+    assert statuses(again) == {}
 
 
 def test_a_job_that_waited_for_cores_still_waits_its_turn(site):

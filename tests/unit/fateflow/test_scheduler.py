@@ -118,7 +118,12 @@ def test_a_worker_that_dies_without_a_word_fails_its_task_and_says_how(site):
     farm.events.exited(site, spec.Exited(folder, 101, -9, 1.5, 1000))
     turns(site)
     assert job(site).status == "failed"
-    assert "worker ended by signal 9 (SIGKILL); it last logged: out of memory" in job(site).reason
+    found = "worker ended by signal 9 (SIGKILL); its last words are in its party's log"
+    assert found in job(site).reason
+    with site.database.read() as session:
+        role = farm.Farm.task(folder).role
+        failed = next(t for t in farm.tasks.latest(session, job(site).job_id) if t.role == role)
+    assert failed.error_report == f"{found}\nit last logged: out of memory"
 
 
 def test_a_worker_that_cannot_be_started_fails_its_job(site):

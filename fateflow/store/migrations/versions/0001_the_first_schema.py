@@ -44,6 +44,7 @@ def upgrade() -> None:
     sa.Column('ready_time', sa.BigInteger(), nullable=True),
     sa.Column('cancel_signal', sa.Boolean(), nullable=False),
     sa.Column('cancel_time', sa.BigInteger(), nullable=True),
+    sa.Column('queued_time', sa.BigInteger(), nullable=True),
     sa.Column('stop_status', sa.String(length=16), nullable=False),
     sa.Column('rerun_signal', sa.Boolean(), nullable=False),
     sa.Column('end_scheduling_updates', sa.Integer(), nullable=False),
