@@ -125,7 +125,8 @@ def main(sizes: list[tuple[str, int]] = SIZES) -> None:
             cpu = sum(t["cpu"] for t in told)
             rss, plain = max(t["rss"] for t in told) / 2**20, twin(n)
             print(
-                f"{method:8} {n:12,} {seconds:9.2f} {2 * n / seconds:9,.0f} {cpu:8.1f} {cpu / seconds:6.2f} "
+                f"{method:8} {n:12,} {seconds:9.2f} {2 * n / seconds:9,.0f} "
+                f"{cpu:8.1f} {cpu / seconds:6.2f} "
                 f"{rss:8,.0f} MiB {plain:9.3f} s {seconds / plain:7,.0f}x",
                 flush=True,
             )
