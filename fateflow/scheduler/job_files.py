@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +43,9 @@ def write(settings: Settings, request: CreateJob) -> None:
         path = Path(found[name])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=4))
+
+
+def forget_upload(settings: Settings, job_id: str) -> None:
+    """Delete the file that an upload brought, once its table is there; a failed upload keeps it,
+    so that it can be rerun."""
+    shutil.rmtree(settings.jobs / job_id / "fate_upload_tmp", ignore_errors=True)
