@@ -37,6 +37,7 @@ from federation.transport.outbound import Link
 from federation.transport.spool import Kept, Spool
 
 _WATCH_S = 1.0
+_LONGEST_SOCKET_PATH = 107
 
 _log = logging.getLogger(__name__)
 
@@ -201,7 +202,7 @@ class Gateway:
         return self._links[key]
 
     async def _watch_waiters(self) -> None:
-        """Only news of tasks and idle time-outs: messages wake their own waiters."""
+        """News of tasks, idle time-outs, changed routes: messages wake their own waiters."""
         while True:
             await asyncio.sleep(_WATCH_S)
             asked: dict[Link, list[wire.Task]] = {}
@@ -212,10 +213,17 @@ class Gateway:
                     asked.setdefault(self._link(peer.party_id, peer.role), []).append(peer)
             for link, tasks in asked.items():
                 link.ask(tasks)
+            for link in self._links.values():
+                link.follow_route()
             self.mailbox.expire()
 
 
 def _clear_socket(path: Path) -> None:
+    if len(os.fsencode(path)) > _LONGEST_SOCKET_PATH:
+        raise OSError(
+            f"{path}: a socket's path has at most {_LONGEST_SOCKET_PATH} bytes; "
+            "choose a shorter --home"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as probe:
         try:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import logging
 import os
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -102,9 +103,9 @@ class Stream:
             frame = frames.parse(data)
             kind = frame.WhichOneof("kind")
             if kind == "open":
-                await self._open(frame.open)
+                await self._stored(self._open(frame.open), frame.open.id)
             elif kind == "chunk":
-                await self._chunk(frame.chunk)
+                await self._stored(self._chunk(frame.chunk), frame.chunk.id)
             elif kind == "call":
                 await self._start_call(frame.call)
             elif kind == "ask":
@@ -190,6 +191,19 @@ class Stream:
             await self._finish(found.id, arrival)
         else:
             await self._ack(found.id, pb.Ack.MORE, arrival.offset)
+
+    async def _stored(self, work: Coroutine[Any, Any, None], number: int) -> None:
+        """A disk that is full is said to the sender, whose job then fails with that cause."""
+        try:
+            await work
+        except OSError as error:
+            why = f"it cannot be stored here: {error.strerror or error}"
+            if (arrival := self._arrivals.get(number)) is not None:
+                self._discard(number, arrival)
+            self._closed.add(number)
+            self.audit_refusal(why)
+            reason = pb.Refused.NOT_ADMITTED
+            await self._write(pb.Frame(refused=pb.Refused(id=number, reason=reason, why=why)))
 
     def _check_parties(self, envelope: Envelope) -> None:
         if envelope.src.party_id != self.peer:

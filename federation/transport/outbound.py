@@ -72,6 +72,8 @@ class Link:
         self._wake, self._bulk_wake = asyncio.Event(), asyncio.Event()
         self.connected, self.trouble = "", ""
         self._was_there = False
+        self._endpoint: Endpoint | None = None
+        self._moved = asyncio.Event()
         self._running = asyncio.get_running_loop().create_task(self._run())
 
     def take(self, kept: Kept) -> None:
@@ -111,6 +113,13 @@ class Link:
         if answer.refused:
             raise GatewayRefused(f"call {name!r} at party {self.party_id}", answer.error)
         raise Unreachable(self.party_id, f"{self.connected or 'its gateway'}: {answer.error}")
+
+    def follow_route(self) -> None:
+        """Leave an endpoint that the route table no longer names."""
+        if self._endpoint is not None and self._endpoint not in self._endpoints():
+            _log.info("party %s: the route table has left %s", self.party_id, self._endpoint)
+            self._was_there = False
+            self._moved.set()
 
     async def close(self) -> None:
         for _ in range(10):  # wait_for of Python 3.10 and 3.11 can swallow a cancellation
@@ -164,10 +173,10 @@ class Link:
 
     async def _connect(self) -> tuple[grpc.aio.Channel, Any, Endpoint]:
         """Try every endpoint of the route. Raises Unreachable with what was wrong at each."""
-        table = self._site.routes.table
-        endpoints = table.lookup(self.party_id, self.role)
+        endpoints = self._endpoints()
         if not endpoints:
-            raise Unreachable(self.party_id, f"nothing: {table.missing(self.party_id)}")
+            missing = self._site.routes.table.missing(self.party_id)
+            raise Unreachable(self.party_id, f"nothing: {missing}")
         tried = []
         for endpoint in endpoints:
             try:
@@ -178,11 +187,17 @@ class Link:
                 return channel, stream, endpoint
         raise Unreachable(self.party_id, "; ".join(tried))
 
+    def _endpoints(self) -> tuple[Endpoint, ...]:
+        return self._site.routes.table.lookup(self.party_id, self.role)
+
     async def _session(self, channel: grpc.aio.Channel, stream: Any, endpoint: Endpoint) -> None:
         self.connected, self._was_there = str(endpoint), True
         _log.info("party %s reached at %s", self.party_id, endpoint)
+        self._endpoint = endpoint
+        self._moved.clear()
         loop = asyncio.get_running_loop()
-        work = [
+        work: list[asyncio.Task[Any]] = [
+            loop.create_task(self._moved.wait()),
             loop.create_task(self._write_small(stream)),
             loop.create_task(self._read(stream)),
             *(loop.create_task(self._send_bulk(channel)) for _ in range(_BULK_AT_ONCE)),
@@ -202,9 +217,9 @@ class Link:
         for cause in causes:
             if not isinstance(cause, (grpc.aio.AioRpcError, FederationError)):
                 _log.error("link to party %s", self.party_id, exc_info=cause)
-        why = _said(causes[0]) if causes else "it closed the stream"
+        why = _said(causes[0]) if causes else "left"
         _log.info("party %s at %s: connection lost: %s", self.party_id, endpoint, why)
-        self.connected = ""
+        self.connected, self._endpoint = "", None
         self._small.extendleft(reversed(self._in_flight.values()))
         self._in_flight.clear()
         lost = Unreachable(

@@ -5,6 +5,7 @@ import http.server
 import json
 import socket
 import threading
+import time
 from pathlib import Path
 
 from federation import GUEST, HOST, Envelope, Party, audit, certificate
@@ -110,6 +111,13 @@ class Sites:
         transport = GatewayTransport(socket_path, token, idle_timeout_s=idle_timeout_s)
         self._stack.callback(transport.close)
         return transport
+
+    def until(self, true):
+        """Wait for something that a gateway does by itself within seconds."""
+        deadline, pause = time.monotonic() + 20, threading.Event()
+        while not true():
+            assert time.monotonic() < deadline, "it did not happen"
+            pause.wait(0.02)
 
     def audit(self, party):
         return list(audit.entries(self.home(party)))

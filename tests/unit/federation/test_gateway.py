@@ -1,6 +1,8 @@
 """Two sites with mTLS: what passes between their gateways."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -89,6 +91,32 @@ def test_a_call_to_a_gateway_that_restarts_waits_for_it(sites):
     calling = in_thread(lambda: control.call("10000", "ask_stop", b"{}"))
     sites.start(HOST_, port)
     assert b"ask_stop" in calling()
+
+
+def test_a_changed_route_is_followed_by_a_connection_that_stands(sites):
+    sites.start_both()
+    control = sites.control(GUEST_)
+    assert control.call("10000", "ask_stop", b"{}")
+    closed = free_port()
+    sites.route(GUEST_, {"10000": closed})
+    sites.until(lambda: control.status()["peers"]["10000"]["at"] == "")
+    with pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{closed}: Connection refused"):
+        control.call("10000", "ask_stop", b"{}")
+
+
+def test_a_full_disk_is_said_to_the_sender_and_nothing_is_kept(sites, monkeypatch):
+    sites.start_both()
+    here = sites.transport(HOST_)
+    here.send(envelope(9, HOST_, GUEST_), b"the host is there")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sites.gateway(HOST_).mailbox.spool, "keep", full)
+    guest = sites.transport(GUEST_)
+    guest.send(envelope(), b"abc")
+    with pytest.raises(PeerFailed, match=r"refused lr\.x: .*No space left"):
+        guest.receive(envelope(0, HOST_, GUEST_))
 
 
 def test_a_message_sent_while_the_other_gateway_is_down_arrives_when_it_is_up(sites):
