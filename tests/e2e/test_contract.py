@@ -346,3 +346,74 @@ def test_every_recorded_kind_of_call_is_held():
         and not call.startswith("model/get/predict/")
     ]  # fmt: skip
     assert not missing
+
+
+def test_deploy_takes_the_form_of_each_client(node, job):
+    """A list (SDK), JSON text (CLI), an object (SDK's predict): each gives a version of its own."""
+    model = job["model_info"]
+    kept = ["data_transform_0", "intersection_0", "hetero_lr_0"]
+    by_list = node.post("model/deploy", **model, cpn_list=kept)["data"]
+    version = {**model, "model_version": by_list["model_version"]}
+    dsl = node.post("model/get/predict/dsl", **version)["data"]
+    by_text = node.post("model/deploy", **model, dsl=json.dumps(dsl))
+    by_object = node.post("model/deploy", **model, predict_dsl=dsl)
+    assert (by_text["retmsg"], by_object["retmsg"]) == ("success", "success")
+    versions = {found["data"]["model_version"] for found in (by_text, by_object)}
+    assert len(versions | {by_list["model_version"]}) == 3
+
+
+def test_a_predict_job_needs_no_dsl(node, job, deployed):
+    conf = {
+        "dsl_version": 2,
+        "initiator": {"role": "guest", "party_id": str(GUEST)},
+        "role": {"guest": [str(GUEST)], "host": [str(HOST)], "arbiter": [str(ARBITER)]},
+        "job_parameters": {
+            "common": {
+                "job_type": "predict",
+                "model_id": deployed["model_id"],
+                "model_version": deployed["model_version"],
+            }
+        },
+        "component_parameters": {
+            "role": {
+                role: {"0": {"reader_0": {"table": {"name": role, "namespace": NAMESPACE}}}}
+                for role in ("guest", "host")
+            }
+        },
+    }
+    submitted = held(node, "job/submit", job_dsl={}, job_runtime_conf=conf)
+    assert node.wait(submitted["jobId"]) == "success"
+    at = {"job_id": submitted["jobId"], **AT, "component_name": "hetero_lr_0"}
+    found = held(node, "tracking/component/output/data", **at)
+    assert found["meta"]["header"][0][-5:] == [
+        "label", "predict_result", "predict_score", "predict_detail", "type",
+    ]  # fmt: skip
+    detail = found["data"][0][0][-2]
+    assert detail.startswith("\"{'0': ")
+    assert detail.endswith('}"')
+
+
+def test_a_toy_whose_host_entry_lacks_its_index_runs(node):
+    """FATE's own client sends it so, with party ids as texts."""
+    toy = "secure_add_example_0"
+    conf = {
+        "dsl_version": 2,
+        "initiator": {"role": "guest", "party_id": str(GUEST)},
+        "role": {"guest": [str(GUEST)], "host": [str(HOST)]},
+        "job_parameters": {"common": {"task_cores": 2}, "role": {"guest": {"0": {"user": ""}}}},
+        "component_parameters": {
+            "role": {"guest": {"0": {toy: {"seed": 123}}}, "host": {toy: {"seed": 321}}},
+            "common": {toy: {"partition": 4, "data_num": 1000}},
+        },
+    }
+    dsl = {"components": {toy: {"module": "SecureAddExample"}}}
+    job_id = node.submit(dsl, conf)["jobId"]
+    assert node.wait(job_id) == "success"
+    rows = held(node, "job/query", job_id=job_id, role="guest", party_id=GUEST,
+                local={"role": "guest", "party_id": GUEST})["data"]  # fmt: skip
+    assert rows[0]["f_roles"] == {"guest": [GUEST], "host": [HOST]}
+    assert rows[0]["f_runtime_conf"]["initiator"]["party_id"] == GUEST
+
+
+def test_an_uploaded_file_is_gone_when_its_table_is_there(node, tables):
+    assert not list((node.home / "jobs").glob("*/fate_upload_tmp"))
