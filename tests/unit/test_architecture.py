@@ -16,6 +16,7 @@ BELOW = {
 }
 SCIENCE = {"federatedml", "eggroll", "numpy", "pyarrow", "pandas", "scipy", "sklearn"}
 WORKER_SIDE = {"main.py", "calls.py", "reporting.py"}
+GENERATED = ("_pb2.py", "_pb2_grpc.py")  # and Alembic's migrations/versions
 LONG_FILES: dict[str, str] = {}  # path: reason
 
 
@@ -24,7 +25,7 @@ def sources():
         file
         for package in BELOW
         for file in (ROOT / package).rglob("*.py")
-        if not file.name.endswith(("_pb2.py", "_pb2_grpc.py"))
+        if not file.name.endswith(GENERATED) and "versions" not in file.parts
     ]
 
 
