@@ -125,7 +125,7 @@ def update_job(site: Site, request: wire.UpdateJob) -> None:
     with site.database.write() as session:
         row = _job(session, request)
         jobs.move(row, status)
-        jobs.change(row, progress=request.progress, reason=request.reason)
+        jobs.change(row, progress=request.progress, reason=request.reason or row.warning)
         if not request.tasks:
             return
         mine = {"role": request.role, "party_id": request.party_id}
@@ -334,6 +334,7 @@ def _job_row(request: wire.CreateJob, cores: int, warning: str, now: int) -> Job
         is_initiator=(request.role, request.party_id) == initiator,
         status=Status.WAITING.value,
         reason=warning,
+        warning=warning,
         user=request.user,
         need_cores=cores,
         parallelism=request.parallelism,

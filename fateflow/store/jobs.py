@@ -94,8 +94,8 @@ def move(row: JobRow, status: Status, reason: str | None = None) -> bool:
 def record_reason(session: Session, job_id: str, reason: str) -> None:
     """Say in every record of the job that this site holds why it waits or failed."""
     for row in rows(session, job_id):
-        if row.reason != reason:
-            change(row, reason=reason)
+        if row.reason != (reason or row.warning):
+            change(row, reason=reason or row.warning)
 
 
 def roles_of(row: JobRow) -> list[tuple[str, str]]:

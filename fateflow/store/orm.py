@@ -47,6 +47,7 @@ class JobRow(Base):
     is_initiator: Mapped[bool] = mapped_column(default=False)
     status: Mapped[str] = mapped_column(String(16), default="ready")
     reason: Mapped[str] = mapped_column(Text, default="")  # why it waits, or why it failed
+    warning: Mapped[str] = mapped_column(Text, default="")  # shown as reason while there is none
     user: Mapped[dict[str, Any]] = mapped_column(default=dict)
     progress: Mapped[int] = mapped_column(default=0)
     ready_signal: Mapped[bool] = mapped_column(default=False)

@@ -282,6 +282,7 @@ def test_a_request_above_the_capacity_is_scaled_down_and_runs(site):
     run(site)
     assert job(site).status == "success"
     assert job(site).cores == 10
+    assert "scaled down to 10 each" in job(site).reason
     log = (site.settings.logs / job(site).job_id / "fate_flow_schedule.log").read_text()
     assert "scaled down to 10 each" in log
 

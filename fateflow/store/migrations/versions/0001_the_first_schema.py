@@ -38,6 +38,7 @@ def upgrade() -> None:
     sa.Column('is_initiator', sa.Boolean(), nullable=False),
     sa.Column('status', sa.String(length=16), nullable=False),
     sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('warning', sa.Text(), nullable=False),
     sa.Column('user', sa.JSON(), nullable=False),
     sa.Column('progress', sa.Integer(), nullable=False),
     sa.Column('ready_signal', sa.Boolean(), nullable=False),
