@@ -129,7 +129,7 @@ def tail(level: str, follow: bool, **given: Any) -> None:
     scope = next((name for name, there in parts.items() if there), "")
     body["log_type"] = f"{scope}{level}" if scope else "jobSchedule"
     found = here().client.call("log/tail", body)
-    output.reply(found, _print_lines, as_json=here().as_json)
+    output.reply(found, _print_lines, as_json=here().output == "json")
     since = ""
     while follow:
         wanted = {"job_id": body["job_id"], "since": since, "timeout": 1.0}

@@ -115,8 +115,10 @@ def _flat(data: Json, prefix: str = "") -> list[tuple[str, Any]]:
 
 def _value(row: Json, name: str) -> Any:
     value = row.get(f"f_{name}", row.get(name))
-    if name in ("elapsed",) and isinstance(value, int):
+    if name == "elapsed" and isinstance(value, int):
         return seconds(value)
+    if name == "error_report" and value:
+        return str(value).strip().partition("\n")[0]
     return value
 
 

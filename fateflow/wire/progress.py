@@ -45,9 +45,7 @@ def _components(job: Any, tasks: Sequence[Any]) -> list[dict[str, Any]]:
 def _component(job: Any, parties: Sequence[Any]) -> dict[str, Any]:
     mine = next((t for t in parties if (t.role, t.party_id) == (job.role, job.party_id)), None)
     task = mine or parties[0]
-    errors = [
-        f"{t.role} {t.party_id}: {_last_line(t.error_report)}" for t in parties if t.error_report
-    ]
+    errors = [f"{t.role} {t.party_id}: {_cause(t.error_report)}" for t in parties if t.error_report]
     return {
         "component_name": task.component_name,
         "module": task.component_module,
@@ -68,5 +66,6 @@ def _component(job: Any, parties: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _last_line(report: str) -> str:
-    return report.strip().splitlines()[-1]
+def _cause(report: str) -> str:
+    """A report is the cause in one line, then the trace."""
+    return report.strip().partition("\n")[0]

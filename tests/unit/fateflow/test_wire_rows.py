@@ -59,7 +59,7 @@ def task(role, party, status, percent=0, error=""):
 def test_progress_is_the_initiators_view_with_the_first_error_of_any_party():
     job = SimpleNamespace(job_id="1", role="guest", party_id="1", status="running", progress=0,
                           reason="", start_time=0, elapsed=None)  # fmt: skip
-    tasks = [task("host", "2", "failed", 30, "Traceback\nOSError: full\n"),
+    tasks = [task("host", "2", "failed", 30, "OSError: full\nTraceback\n"),
              task("guest", "1", "running", 40)]  # fmt: skip
     before = progress.of(job, tasks)
     (part,) = before["components"]
