@@ -119,7 +119,7 @@ class Gateway:
         for link in self._links.values():
             await link.close()
         if self._server is not None:
-            await self._server.stop(0.5)
+            await self._server.stop(0.2)
         self.forwarder.close()
         self.options.socket.unlink(missing_ok=True)
         self.audit.close()
