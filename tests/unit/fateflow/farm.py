@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from fateflow.errors import PeerError
 from fateflow.scheduler import control, events
 from fateflow.scheduler.loop import Scheduler
 from fateflow.scheduler.parties import Parties, answered
@@ -139,6 +140,8 @@ def submit(
     job_id: str = "202401010000000000010",
     cores: int = 1,
     parallelism: int = 0,
+    inheritance: dict[str, Any] | None = None,
+    changes: dict[str, dict[str, Any]] | None = None,
     **parameters: Any,
 ) -> str:
     """Make a job as ``submit`` does: everybody first, the initiator last, then wake."""
@@ -153,9 +156,17 @@ def submit(
         }
         for name, parents in graph.items()
     }
+    for name, change in (changes or {}).items():
+        components[name].update({k: v for k, v in change.items() if k != "parameters"})
     ran_by = [role for role in roles if role != "arbiter"]
     plans = [
-        TaskPlan(component=name, module="Empty", position=i, roles=ran_by)
+        TaskPlan(
+            component=name,
+            module=str(components[name]["module"]),
+            position=i,
+            roles=ran_by,
+            parameters=(changes or {}).get(name, {}).get("parameters", {}),
+        )
         for i, name in enumerate(graph)
     ]
     conf = {"job_parameters": {"common": parameters}}
@@ -175,6 +186,7 @@ def submit(
             create_time=1_000_000 + int(job_id[-4:]),
             cores=cores,
             parallelism=parallelism,
+            inheritance_info=inheritance or {},
             tasks=plans if role in ran_by else [],
         )
         for i, (role, party) in enumerate(parties)
@@ -244,4 +256,4 @@ def in_thread(act: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-__all__ = ["control", "re"]
+__all__ = ["PeerError", "control", "re"]
