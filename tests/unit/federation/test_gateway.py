@@ -10,6 +10,7 @@ from federation_sites import GUEST_, HOST_, JOB, TOKEN, envelope, free_port, in_
 
 from federation import audit
 from federation.errors import Cancelled, GatewayRefused, PeerFailed, Unreachable
+from federation.transport import mailbox
 
 
 def test_messages_of_every_size_cross_both_ways(sites):
@@ -145,7 +146,10 @@ def test_cancel_ends_a_wait_here_and_stops_the_peers_wait_with_the_cause(sites):
     assert "stopped" in str(stopped)
 
 
-def test_a_worker_that_ends_without_sending_fails_its_peer_with_the_message_named(sites):
+def test_a_worker_that_ends_without_sending_fails_its_peer_with_the_message_named(
+    sites, monkeypatch
+):
+    monkeypatch.setattr(mailbox, "_GRACE_S", 0.1)
     sites.start_both()
     guest, host = sites.transport(GUEST_), sites.transport(HOST_)
     guest.send(envelope(0), b"last")
