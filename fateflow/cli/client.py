@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import http.client
 import io
 import json
 import os
 import tarfile
+import time
 import urllib.parse
 import uuid
 from collections.abc import Callable, Iterator
@@ -45,11 +49,38 @@ def chosen_server(option: str | None) -> str:
     return str(named).removeprefix("http://").rstrip("/")
 
 
-class Client:
-    """One server. Every call is a request of its own."""
+def saved_keys() -> tuple[str, str] | None:
+    """App key and secret key that ``flow init`` was given, or those of DISTAFF_APP_KEY and
+    DISTAFF_SECRET_KEY."""
+    found = {"app_key": os.environ.get("DISTAFF_APP_KEY")}
+    found["secret_key"] = os.environ.get("DISTAFF_SECRET_KEY")
+    if not all(found.values()):
+        try:
+            found = json.loads(settings_file().read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+    key, secret = found.get("app_key"), found.get("secret_key")
+    return (str(key), str(secret)) if key and secret else None
 
-    def __init__(self, server: str, timeout_s: float = 60.0) -> None:
-        self.server, self.timeout_s = server, timeout_s
+
+def signed(keys: tuple[str, str], path: str, body: bytes, form: str) -> dict[str, str]:
+    """FATE's four headers over time, nonce, key name, path, body and form fields."""
+    key, secret = keys
+    stamp, nonce = str(int(time.time() * 1000)), uuid.uuid4().hex
+    head = [part.encode() for part in (stamp, nonce, key, path)]
+    message = b"\n".join([*head, body, form.encode()])
+    digest = hmac.new(secret.encode(), message, hashlib.sha1).digest()
+    signature = base64.b64encode(digest).decode()
+    return {"TIMESTAMP": stamp, "NONCE": nonce, "APP_KEY": key, "SIGNATURE": signature}
+
+
+class Client:
+    """One server. Every call is a request of its own, signed if there are keys."""
+
+    def __init__(
+        self, server: str, timeout_s: float = 60.0, keys: tuple[str, str] | None = None
+    ) -> None:
+        self.server, self.timeout_s, self.keys = server, timeout_s, keys
 
     def call(self, path: str, body: Json | None = None) -> Json:
         """POST, and the JSON that came back, whatever its status.
@@ -99,7 +130,7 @@ class Client:
         }
         with file.open("rb") as stream:
             parts = _parts(head, stream, tail, told)
-            with self._exchange("POST", path, parts, headers) as reply:
+            with self._exchange("POST", path, parts, headers, fields) as reply:
                 return _json(reply)
 
     def _exchange(
@@ -108,12 +139,18 @@ class Client:
         path: str,
         body: bytes | Iterator[bytes],
         headers: dict[str, str] | None = None,
+        fields: Json | None = None,
     ) -> http.client.HTTPResponse:
+        headers = headers or {"Content-Type": "application/json"}
+        if self.keys:
+            form = urllib.parse.urlencode(
+                sorted((fields or {}).items()), quote_via=urllib.parse.quote, safe="-._~"
+            )
+            content = body if isinstance(body, bytes) else b""
+            headers = {**headers, **signed(self.keys, f"/v1/{path}", content, form)}
         connection = http.client.HTTPConnection(self.server, timeout=self.timeout_s)
         try:
-            connection.request(
-                method, f"/v1/{path}", body, headers or {"Content-Type": "application/json"}
-            )
+            connection.request(method, f"/v1/{path}", body, headers)
             return connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             connection.close()

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from fateflow.cli import output
-from fateflow.cli.client import Client, chosen_server
+from fateflow.cli.client import Client, chosen_server, saved_keys
 
 Json = dict[str, Any]
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -31,7 +31,7 @@ class Surroundings:
 
     @property
     def client(self) -> Client:
-        return Client(chosen_server(self.server))
+        return Client(chosen_server(self.server), keys=saved_keys())
 
     @property
     def as_json(self) -> bool:

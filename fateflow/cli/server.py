@@ -18,8 +18,8 @@ from fateflow.cli.output import rows_of
 @option("-c", "--server-conf-path", type=command.FILE, help="A FATE service_conf.yaml.")
 @option("--ip", help="The server's address.")
 @option("--port", type=int, help="The server's port.")
-@option("--app-key", help="Accepted for FATE's scripts.")
-@option("--secret-key", help="Accepted for FATE's scripts.")
+@option("--app-key", help="Sign requests with this key,")
+@option("--secret-key", help="and this secret.")
 @option("--reset", is_flag=True, help="Forget what was set.")
 def init(
     server_conf_path: Path | None,
@@ -30,7 +30,6 @@ def init(
     reset: bool,
 ) -> None:
     """Remember which server to talk to. Without it: 127.0.0.1:9380."""
-    del app_key, secret_key
     path = settings_file()
     if reset:
         path.unlink(missing_ok=True)
@@ -41,8 +40,13 @@ def init(
         ip, port = _from_service_conf(server_conf_path)
     if not ip or not port:
         output.fail("give --ip and --port, or --server-conf-path", status=2)
+    kept = {"server": f"{ip}:{port}"}
+    if app_key and secret_key:
+        kept |= {"app_key": app_key, "secret_key": secret_key}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"server": f"{ip}:{port}"}) + "\n", encoding="utf-8")
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(json.dumps(kept) + "\n", encoding="utf-8")
     done = "Fate Flow CLI has been initialized successfully."
     output.reply({"retcode": 0, "retmsg": done}, as_json=here().as_json)
 
