@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from sqlalchemy.orm import Session
+
 from fateflow.domain import lifecycle, resources
 from fateflow.domain.lifecycle import (
     ENDS,
@@ -179,13 +181,9 @@ class Scheduler:
             used = {(row.job_id, row.component_name) for row in rows.running_here(session)}
             total = tasks.site_cores(self.site.settings)
             seen = [
-                snapshots.snapshot(
-                    session,
-                    job,
-                    free_cores=resources.free_cores(total, len(used | self._starting(job.job_id))),
-                    now_ms=now,
-                )
+                snapshot
                 for job in found
+                if (snapshot := self._look(session, job, now, total, used)) is not None
             ]
             away = {job.job_id for job in found if self._has_peers(job)}
         admitted = self._admitted(found, now)
@@ -199,6 +197,17 @@ class Scheduler:
                 moments.append(max(due, now + 1))
         self._until = min(moments, default=None)
         self._try_again(now)
+
+    def _look(
+        self, session: Session, job: JobRow, now: int, total: int, used: set[tuple[str, str]]
+    ) -> Snapshot | None:
+        """The job as it stands; None if it cannot be read, which must not stop the others."""
+        free = resources.free_cores(total, len(used | self._starting(job.job_id)))
+        try:
+            return snapshots.snapshot(session, job, free_cores=free, now_ms=now)
+        except Exception:  # the border of one job
+            log.exception("job %s cannot be read", job.job_id)
+            return None
 
     def _decide(self, snapshot: Snapshot, admitted: set[str]) -> list[int]:
         """Have the decisions about one job carried out; when to look at it again."""

@@ -330,6 +330,18 @@ def test_a_start_that_comes_after_the_end_is_refused(site):
         site.parties.call("9999", late)
 
 
+def test_a_job_that_cannot_be_read_does_not_stop_the_others(site, caplog):
+    submit(site, farm.chain("a"))
+    turns(site)
+    with site.database.write() as session:
+        for row in farm.jobs.rows(session, job(site).job_id):
+            farm.jobs.change(row, dsl={"components": "damaged"})
+    submit(site, farm.chain("b"), job_id=ANOTHER)
+    run(site)
+    assert job(site, ANOTHER).status == "success"
+    assert "cannot be read" in caplog.text
+
+
 def test_the_thread_wakes_by_itself_and_ends_the_job(tmp_path):
     at = farm.site(tmp_path)
     scheduler = farm.Scheduler(at)
