@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, select
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, select
 from sqlalchemy.orm import aliased
 
 from fateflow.store.database import Database
@@ -70,7 +70,7 @@ def job_page(
     ``partner`` there means another party of the job. Jobs that never came to be are hidden."""
     conditions = [*_conditions(JobRow, equal), JobRow.tag != SUBMIT_FAILED]
     for name, text in like.items():
-        column = JobRow.roles if name == "partner" else getattr(JobRow, name)
+        column = _others() if name == "partner" else getattr(JobRow, name)
         conditions.append(func.lower(cast(column, Text)).contains(text.lower(), autoescape=True))
     return _page(database, select(JobRow).where(*conditions), JobRow, page)
 
@@ -214,6 +214,12 @@ def _of_task(row: Any, at: At) -> ColumnElement[bool]:
         row.party_id == at.party_id,
         row.component_name == at.component,
     )
+
+
+def _others() -> ColumnElement[str]:
+    """Ids of a job's other parties in one text, a comma on either side of each."""
+    ids = func.replace(func.replace(cast(JobRow.roles, Text), "[", ","), "]", ",")
+    return func.replace(ids, literal(",") + JobRow.party_id + ",", ",")
 
 
 def _same_party(left: Any, right: Any) -> ColumnElement[bool]:

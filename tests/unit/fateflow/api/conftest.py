@@ -99,7 +99,7 @@ def job(site):
                     position=position,
                     dsl=DSL,
                     runtime_conf=CONF,
-                    roles={"guest": ["9999"], "host": ["10000"]},
+                    roles={"guest": [9999], "host": [10000]},
                     is_initiator=role == "guest",
                     status="success",
                     elapsed=7000,

@@ -185,3 +185,9 @@ def test_predict_dsl_takes_names_between_any_punctuation(http, job):
     assert list(reply.get_json()["components"]) == ["reader_0", "intersection_0"]
     refused = http.post("/v1/job/dsl/generate", json={**body, "cpn_str": "nothere_0"})
     assert refused.status_code == 210
+
+
+@pytest.mark.parametrize(("partner", "role"), [("10000", "guest"), ("99", "host")])
+def test_a_partner_is_another_party_of_the_job(call, job, partner, role):
+    found = call("job/list/job", {"partner": partner})["data"]["jobs"]
+    assert [row["role"] for row in found] == [role]
