@@ -13,12 +13,21 @@ from fateflow.site import Site
 
 T = TypeVar("T")
 
+ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (what not to show as an address)
+LOOPBACK = "127.0.0.1"
+
 _SORTED = msgspec.json.Encoder(order="sorted")
 
 
 def site() -> Site:
     """The site that this server speaks for."""
     return current_app.extensions["site"]  # type: ignore[no-any-return]
+
+
+def shown_host() -> str:
+    """This server's address as clients may use it, also where it listens on every one."""
+    host = site().settings.host
+    return LOOPBACK if host in ANYWHERE else host
 
 
 def body(as_: type[T]) -> T:

@@ -11,7 +11,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from fateflow.api import asked
-from fateflow.api.envelope import answer, attachment, body, given, site
+from fateflow.api.envelope import answer, attachment, body, given, shown_host, site
 from fateflow.api.table import dropped
 from fateflow.domain import ids
 from fateflow.errors import ArgumentError, DownloadError, FlowError, NotThere
@@ -163,7 +163,7 @@ def url() -> Response:
     settings = site().settings
     filters = {"job_id": wanted.job_id, "role": wanted.role, "party_id": wanted.party_id}
     urls = [
-        ids.board_url(settings.host, settings.board_port, row.job_id, row.role, row.party_id)
+        ids.board_url(shown_host(), settings.board_port, row.job_id, row.role, row.party_id)
         for row in queries.jobs(site().database, filters)
     ]
     return answer({"board_url": urls})

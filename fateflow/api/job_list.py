@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response
 
 from fateflow.api import asked
-from fateflow.api.envelope import answer, body, given, site
+from fateflow.api.envelope import answer, body, given, shown_host, site
 from fateflow.errors import ArgumentError, DownloadError, FlowError
 from fateflow.store import queries
 from fateflow.wire import rows
@@ -70,8 +70,7 @@ def report() -> Response:
 
 
 def _task(row: Any) -> dict[str, Any]:
-    settings = site().settings
-    return rows.task(row, settings.host, settings.port)
+    return rows.task(row, shown_host(), site().settings.port)
 
 
 def _words(found: dict[str, Any], name: str, allowed: tuple[str, ...]) -> list[str] | None:

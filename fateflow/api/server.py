@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from fateflow.api.envelope import answer, site
+from fateflow.api.envelope import answer, shown_host, site
 from fateflow.api.versions import FATE
 from fateflow.store.database import now_ms
 
@@ -29,14 +29,14 @@ _JOB_DEFAULTS = {
 @blueprint.post("/server/fateflow/info")
 def instances() -> Response:
     settings = site().settings
-    name = f"flow-{settings.host}-{settings.port}"
+    name = f"flow-{shown_host()}-{settings.port}"
     return answer(
         {
             name: {
                 "instance_id": name,
                 "timestamp": _STARTED_MS,
                 "version": FATE,
-                "host": settings.host,
+                "host": shown_host(),
                 "grpc_port": settings.gateway_port,
                 "http_port": settings.port,
             }
@@ -67,7 +67,7 @@ def common() -> Response:
     return answer(
         {
             "version": FATE,
-            "host": settings.host,
+            "host": shown_host(),
             "http_port": settings.port,
             "grpc_port": settings.gateway_port,
             "party_id": settings.party,
@@ -78,7 +78,7 @@ def common() -> Response:
 @blueprint.route("/info/fateboard", methods=["GET", "POST"])
 def board() -> Response:
     settings = site().settings
-    return answer({"host": settings.host, "port": settings.board_port})
+    return answer({"host": shown_host(), "port": settings.board_port})
 
 
 @blueprint.route("/info/eggroll", methods=["GET", "POST"])
@@ -90,7 +90,7 @@ def eggroll() -> Response:
 def _registry() -> dict[str, Any]:
     settings = site().settings
     return {
-        "FATEBOARD": {"host": settings.host, "port": settings.board_port},
+        "FATEBOARD": {"host": shown_host(), "port": settings.board_port},
         "FATE_ON_STANDALONE": {"standalone": {"cores_per_node": settings.listed_cores, "nodes": 1}},
-        "SERVINGS": [f"{settings.host}:{settings.serving_port}"],
+        "SERVINGS": [f"{shown_host()}:{settings.serving_port}"],
     }
