@@ -58,7 +58,7 @@ from federatedml.protocols.convergence import Convergence
 from federation import ARBITER, GUEST, HOST, Message
 from federation.errors import ProtocolViolation
 
-WEIGHT_BITS = 24
+WEIGHT_BITS = 32
 """Fractional bits of sample weights, which sum up to the number of rows."""
 
 
@@ -258,7 +258,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
     def _batch_guest(
         self, ctx: Ctx, key: PublicKey, side: Side, rows: LabelledRows, batch: Batch, t: int
     ) -> None:
-        v = side.descent.part(side.x)[batch.rows] - 0.5 * rows.y[batch.rows]
+        v = side.part()[batch.rows] - 0.5 * rows.y[batch.rows]
         d = self._residual(ctx, key, v, rows.weight, batch)  # (1) (2)
         found = key.matvec(
             glm.append_column(side.x[batch.rows], 2.0 * v), d, side.precision, cores=ctx.cores
@@ -283,7 +283,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
     def _batch_host(
         self, ctx: Ctx, key: PublicKey, side: Side, shown: Rows, size: int, t: int
     ) -> None:
-        v = side.descent.part(side.x)[shown]
+        v = side.part()[shown]
         ctx.remote(Wire.score, key.encrypt(v, cores=ctx.cores))  # (1)
         d = received(ctx.get(Wire.residual), key, len(v), ctx.guest, Wire.residual)  # (2)
         found = key.matvec(
