@@ -139,6 +139,8 @@ def label_classes(frame: Frame, component: str) -> list[Label]:
     if frame.label is None:
         raise BadData(f"{component}: the guest's data has no label; set with_label upstream")
     column = frame.label if isinstance(frame.label, pa.Array) else pa.array(frame.label)
+    if column.null_count or pc.any(pc.is_null(column, nan_is_null=True)).as_py():
+        raise BadData(f"{component}: some rows have no label; drop or fill them upstream")
     found = sorted(pc.unique(column).to_pylist())
     if len(found) < 2:
         raise BadData(f"{component}: all rows have the same label; two classes are needed")

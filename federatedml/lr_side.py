@@ -14,7 +14,7 @@ from federatedml.callbacks import Callbacks
 from federatedml.component import Ctx, Trainer
 from federatedml.crypto.paillier import CipherVector
 from federatedml.data.frame import Frame
-from federatedml.errors import BadModel
+from federatedml.errors import BadData, BadModel
 from federatedml.hetero_lr_params import HeteroLRParams
 from federatedml.lr_model import Label, LRModel, SingleModel
 from federatedml.maths import glm, optim
@@ -24,7 +24,11 @@ from federatedml.maths.glm import Floats
 FULL_PRECISION = 48
 """Fractional bits of features where floating_point_precision is null."""
 
-FEATURE_BITS = int(lr_model.MAX_FEATURE).bit_length()
+MAX_PART = 2.0**30
+"""A fourth of what ``paillier.VALUE_BITS`` holds: room for the label and sums."""
+
+ENTRY_BITS = 32
+"""Whole bits of what multiplies the residual: features (up to 1e8) and twice a part."""
 
 Rows = NDArray[np.int64]
 
@@ -63,7 +67,7 @@ class Side:
         *,
         has_intercept: bool,
     ) -> None:
-        self.has_intercept = has_intercept
+        self.has_intercept, self.component = has_intercept, component
         self.header = list(begun.header if begun else frame.schema.header)
         x = lr_model.features(frame, component, self.header)
         self.x = glm.with_intercept(x) if has_intercept else x
@@ -87,9 +91,22 @@ class Side:
         init, n_weights = params.init_param, len(self.header) + self.has_intercept
         return glm.initial_weights(init.init_method, init.init_const, n_weights, init.random_seed)
 
+    def part(self) -> Floats:
+        """(n,) this party's part of every row's residual.
+
+        Raises BadData once training has diverged so far that encryption could not hold it.
+        """
+        part = self.descent.part(self.x)
+        if not (np.abs(part) < MAX_PART).all():
+            raise BadData(
+                f"{self.component}: scores beyond 2^30, training diverges: scale the features "
+                "(FeatureScale) or lower learning_rate"
+            )
+        return part
+
     def bound(self, d: CipherVector) -> int:
-        """Bits that X^T d can need, whatever the features are, within FATE's limit of 1e8."""
-        return (d.bits or 0) + self.precision + FEATURE_BITS + len(d).bit_length()
+        """Bits that X^T d can need, whatever the features are."""
+        return (d.bits or 0) + self.precision + ENTRY_BITS + len(d).bit_length()
 
     def finish(self, t: int, *, is_converged: bool) -> None:
         """Iteration t is done."""
