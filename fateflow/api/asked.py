@@ -11,6 +11,9 @@ from fateflow.site import Site
 from fateflow.store import queries
 from fateflow.store.orm import JobRow
 
+LARGEST = (1 << 31) - 1
+"""A page times a limit still fits an integer of the database."""
+
 
 class OfJob(msgspec.Struct, frozen=True, kw_only=True):
     """A job, perhaps as one (role, party) sees it."""
@@ -72,8 +75,8 @@ def number(found: dict[str, Any], name: str, default: int, *, least: int = 0) ->
         return default
     try:
         result = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ArgumentError(f"'{name}' must be an integer, at least {least}") from None
-    if result < least:
-        raise ArgumentError(f"'{name}' must be an integer, at least {least}")
+    if not least <= result <= LARGEST:
+        raise ArgumentError(f"'{name}' must be an integer from {least} to {LARGEST}")
     return result

@@ -16,6 +16,9 @@ T = TypeVar("T")
 ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (what not to show as an address)
 LOOPBACK = "127.0.0.1"
 
+LONGEST_JSON = 1 << 26
+"""Bytes of a JSON body; it is held in memory, unlike an upload."""
+
 _SORTED = msgspec.json.Encoder(order="sorted")
 
 
@@ -40,11 +43,17 @@ def body(as_: type[T]) -> T:
 
 def given() -> dict[str, Any]:
     """The request's JSON object as it is; no body and null count as an empty one."""
+    if (request.content_length or 0) > LONGEST_JSON:
+        raise ArgumentError(
+            f"the request body has {request.content_length} bytes, at most {LONGEST_JSON} are taken"
+        )
     raw = request.get_data() or b"{}"
     try:
         found = msgspec.json.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArgumentError(f"the request body is not JSON: {error}") from None
+    except RecursionError:
+        raise ArgumentError("the request body is JSON nested too deeply") from None
     if found is not None and not isinstance(found, dict):
         raise ArgumentError(f"expected a JSON object, got {type(found).__name__}")
     return found or {}

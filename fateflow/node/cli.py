@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -9,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -20,6 +23,10 @@ from fateflow.node.processes import health, is_well, prepare
 from fateflow.settings import Settings
 
 START_LIMIT_S = 30.0
+LONGEST_SOCKET_PATH = 107
+"""Bytes that Linux allows for the address of a Unix socket."""
+
+port_number = click.IntRange(1, 65535)
 
 home_option = click.option(
     "--home",
@@ -41,33 +48,28 @@ def main() -> None:
 @home_option
 @click.option("--party", help="The only party this site hosts; without it, any (standalone).")
 @click.option("--host", help="Address to listen on.")
-@click.option("--port", type=int, help="Port of the REST API.")
-@click.option("--board-port", type=int, help="Port of the board.")
-@click.option("--gateway-port", type=int, help="Port for other parties.")
-@click.option("--serving-port", type=int, help="Port of online inference.")
+@click.option("--port", type=port_number, help="Port of the REST API.")
+@click.option("--board-port", type=port_number, help="Port of the board.")
+@click.option("--gateway-port", type=port_number, help="Port for other parties.")
+@click.option("--serving-port", type=port_number, help="Port of online inference.")
 @click.option("-d", "--detach", is_flag=True, help="Go to the background once all is well.")
 def up(home: Path, detach: bool, **given: str | int | None) -> None:
     """Start the site; in the foreground until Ctrl-C or SIGTERM."""
     settings = _settings(home.absolute(), {k: v for k, v in given.items() if v is not None})
     if (pid := _running(settings)) is not None:
         raise click.ClickException(f"{settings.home} is up already (pid {pid}); `distaff down`")
-    for port in (settings.port, settings.gateway_port):
-        _check_free(settings.host, port)
-    prepare(settings)
-    if not detach:
-        click.echo(f"distaff serves {_hosted(settings)} at {_url(settings)}; Ctrl-C ends it")
-        supervisor.run(settings)
-        return
-    with (settings.logs / "supervisor.log").open("ab") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "fateflow.node.supervisor", "--home", settings.home],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    _wait_until_well(settings, child)
-    click.echo(f"distaff serves {_hosted(settings)} at {_url(settings)} (pid {child.pid})")
+    _check_sockets(settings)
+    with _writable(settings), _alone(settings) as lock:
+        for port in (settings.port, settings.gateway_port):
+            _check_free(settings.host, port)
+        prepare(settings)
+        if detach:
+            child = _detached(settings, lock)
+            _wait_until_well(settings, child)
+            click.echo(f"distaff serves {_hosted(settings)} at {_url(settings)} (pid {child.pid})")
+        else:
+            click.echo(f"distaff serves {_hosted(settings)} at {_url(settings)}; Ctrl-C ends it")
+            supervisor.run(settings)
 
 
 @main.command()
@@ -119,8 +121,63 @@ for group in (cert, routes, audit):
 def _settings(home: Path, given: dict[str, str | int]) -> Settings:
     """Options over the home's file over the defaults."""
     path = home / "settings.json"
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    return msgspec.convert({**kept, **given, "home": str(home)}, Settings)
+    try:
+        kept = msgspec.json.decode(path.read_bytes(), type=dict) if path.exists() else {}
+        return msgspec.convert({**kept, **given, "home": str(home)}, Settings)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise click.ClickException(f"{path}: {error}; correct the file, or remove it") from None
+
+
+def _check_sockets(settings: Settings) -> None:
+    """Refuse a home whose sockets would have addresses too long for the system."""
+    for path in (settings.zygote_socket, settings.gateway_socket):
+        excess = len(os.fsencode(path)) - LONGEST_SOCKET_PATH
+        if excess > 0:
+            raise click.ClickException(
+                f"the path of --home is {excess} bytes too long: {path} is a socket, whose path "
+                f"may have {LONGEST_SOCKET_PATH} bytes; choose a shorter home, or a symbolic link"
+            )
+
+
+@contextlib.contextmanager
+def _writable(settings: Settings) -> Iterator[None]:
+    """Say in a line what the system does not let us do in the home."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or settings.home
+        raise click.ClickException(f"{where}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[int]:
+    """Hold the home's lock, so that of two `up` at once one starts the site. The system frees it
+    when the last process that has it open ends: the supervisor, however that happens."""
+    settings.run.mkdir(parents=True, exist_ok=True)
+    lock = os.open(settings.run / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise click.ClickException(
+                f"another `distaff up` is starting {settings.home}"
+            ) from None
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _detached(settings: Settings, lock: int) -> subprocess.Popen[bytes]:
+    """The supervisor as a process of its own, which keeps the home's lock."""
+    with (settings.logs / "supervisor.log").open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "fateflow.node.supervisor", "--home", settings.home],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
 
 
 def _load(home: Path) -> Settings:
@@ -173,6 +230,9 @@ def _wait_until_well(settings: Settings, child: subprocess.Popen[bytes]) -> None
     while not is_well(settings):
         if child.poll() is not None or time.monotonic() > deadline:
             states = "; ".join(f"{k}: {v}" for k, v in health(settings).items() if v != "ok")
+            if child.poll() is None:  # half a site must not stay behind
+                child.terminate()
+                child.wait()
             raise click.ClickException(f"the site did not start ({states}); see {settings.logs}")
         time.sleep(0.05)
 

@@ -49,7 +49,10 @@ def processes(settings: Settings) -> list[Process]:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the home's folders, its settings file and the secret of its inner border."""
+    """Make the home's folders, its settings file and the secret of its inner border.
+
+    Data, models, logs and tokens are for the site's own user alone.
+    """
     for folder in (
         settings.tables,
         settings.jobs,
@@ -59,16 +62,31 @@ def prepare(settings: Settings) -> None:
         settings.gateway,
     ):
         folder.mkdir(parents=True, exist_ok=True)
-    settings.run.chmod(0o700)
-    (settings.root / "settings.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(settings), indent=2)
+        folder.chmod(0o700)
+    _write_private(
+        settings.root / "settings.json",
+        msgspec.json.format(msgspec.json.encode(settings), indent=2),
     )
+    # SQLite gives its journal files the mode of the database; it holds the tokens of jobs.
+    for database in settings.root.glob("fateflow.db*"):
+        database.chmod(0o600)
+    os.close(os.open(settings.root / "fateflow.db", os.O_CREAT | os.O_RDWR, 0o600))
     (settings.run / "control_calls.json").write_text(json.dumps(sorted(CALLS)))
     secret = settings.run / "gateway.secret"
     if not secret.exists():
         descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    """Replace a file in one step, readable by its owner alone: it may hold a password."""
+    draft = path.with_name(f".{path.name}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    draft.rename(path)
 
 
 def health(settings: Settings) -> dict[str, str]:

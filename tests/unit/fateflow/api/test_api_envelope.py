@@ -49,3 +49,28 @@ def test_an_unexpected_fault_tells_no_traceback(http, site, monkeypatch):
     found = http.post("/v1/job/query", json={"job_id": "1"}).get_json()
     assert found["retcode"] == 100
     assert "Traceback" not in found["retmsg"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"job_id":' * 100_000 + b"1" + b"}" * 100_000, b'{"job_id": "\xff\xfe"}'],
+    ids=["nested", "not UTF-8"],
+)
+def test_json_that_cannot_be_read_is_the_request_s_fault(http, data):
+    found = http.post("/v1/job/query", data=data).get_json()
+    assert found["retcode"] == 101
+    assert "JSON" in found["retmsg"]
+
+
+def test_a_body_too_long_for_memory_is_not_read(http, monkeypatch):
+    monkeypatch.setattr("fateflow.api.envelope.LONGEST_JSON", 10)
+    found = http.post("/v1/job/query", json={"job_id": "20240101"}).get_json()
+    assert found["retcode"] == 101
+    assert "at most 10" in found["retmsg"]
+
+
+@pytest.mark.parametrize("limit", [10**30, -1, "x", 1e308])
+def test_a_number_no_database_holds_is_refused(call, limit):
+    found = call("job/list/job", {"limit": limit})
+    assert found["retcode"] == 101
+    assert "limit" in found["retmsg"]

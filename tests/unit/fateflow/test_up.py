@@ -1,0 +1,64 @@
+"""What `distaff up` refuses before it starts anything, and the modes of what it makes."""
+
+import fcntl
+import os
+import stat
+
+import pytest
+from click.testing import CliRunner
+
+from fateflow.node import cli
+from fateflow.node.processes import prepare
+from fateflow.settings import Settings
+
+
+def refused(*arguments):
+    """The last line of an `up` that fails, which must be all that is told."""
+    done = CliRunner().invoke(cli.main, ["up", *map(str, arguments)])
+    assert done.exit_code != 0
+    assert isinstance(done.exception, SystemExit)
+    return done.output.strip().splitlines()[-1]
+
+
+def test_a_home_too_long_for_sockets_is_refused_before_anything_is_made(tmp_path):
+    home = tmp_path / ("x" * 110)
+    assert "bytes too long" in refused("--home", home)
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("content", ["{bad", '{"port": "x"}', "[1]"])
+def test_a_settings_file_that_is_none_is_named(tmp_path, content):
+    (tmp_path / "settings.json").write_text(content)
+    assert "settings.json" in refused("--home", tmp_path)
+
+
+def test_a_port_out_of_range_is_refused(tmp_path):
+    assert "65535" in refused("--home", tmp_path, "--port", 99999)
+
+
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "run").write_text("")
+    assert "run: " in refused("--home", tmp_path)
+
+
+def test_one_home_is_started_once(tmp_path):
+    (tmp_path / "run").mkdir()
+    with (tmp_path / "run" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another `distaff up`" in refused("--home", tmp_path)
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_a_home_is_for_its_owner_alone(tmp_path):
+    (tmp_path / "fateflow.db").write_bytes(b"")
+    (tmp_path / "fateflow.db").chmod(0o644)
+    before = os.umask(0o022)
+    try:
+        prepare(Settings(home=str(tmp_path)))
+    finally:
+        os.umask(before)
+    modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in tmp_path.iterdir()}
+    assert modes.pop("fateflow.db") == 0o600
+    assert modes.pop("settings.json") == 0o600
+    assert set(modes.values()) == {0o700}
+    assert stat.S_IMODE((tmp_path / "run" / "gateway.secret").stat().st_mode) == 0o600
