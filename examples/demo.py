@@ -157,8 +157,10 @@ def main() -> None:
     write_samples()
     port = start_node()
     os.environ["DISTAFF_SERVER"] = f"127.0.0.1:{port}"
+    os.environ["DISTAFF_OUTPUT"] = "table"  # for people, also when the output goes to a file
     for role in ("guest", "host"):
-        run("flow", "data", "upload", "-c", str(SAMPLES / f"upload_{role}.json"), "--drop")
+        conf = str(SAMPLES / f"upload_{role}.json")
+        run("flow", "data", "upload", "-c", conf, "--drop", "--wait")
     run(
         "flow", "job", "submit",
         "-d", str(SAMPLES / "dsl.json"),

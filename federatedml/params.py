@@ -79,7 +79,9 @@ def _explained(problem: str, struct: type[Params]) -> str:
     unknown = _UNKNOWN.search(problem)
     if not unknown:
         text, _, path = problem.partition(" - at ")
-        return f", {path or '`$`'}: {text[:1].lower()}{text[1:]}"
+        words = _words_at(struct, path.strip("`")) if text.startswith("Invalid enum") else []
+        allowed = f"; allowed: {', '.join(map(str, words))}" if words else ""
+        return f", {path or '`$`'}: {text[:1].lower()}{text[1:]}{allowed}"
     name, path = unknown.group(1), (unknown.group(2) or "$").strip("`")
     known = _names_at(struct, path)
     near = difflib.get_close_matches(name, known, 1)
@@ -87,8 +89,20 @@ def _explained(problem: str, struct: type[Params]) -> str:
     return f" has redundant parameters: `[['{name}']]` at `{path}`{hint}"
 
 
+def _words_at(struct: type, path: str) -> list[Any]:
+    """What an enumerated parameter may be; none for one inside a list."""
+    inside, _, name = path.rpartition(".")
+    found = next((f for f in _fields_at(struct, inside) if f.encode_name == name), None)
+    options = [found.type, *typing.get_args(found.type)] if found else []
+    return [w for o in options if typing.get_origin(o) is Literal for w in typing.get_args(o)]
+
+
 def _names_at(struct: type, path: str) -> list[str]:
     """Parameter names of the struct nested at a path such as ``$.encrypt_param``."""
+    return [f.encode_name for f in _fields_at(struct, path)]
+
+
+def _fields_at(struct: type, path: str) -> tuple[Any, ...]:
     at: Any = struct
     for step in path.split(".")[1:]:
         found = next((f for f in msgspec.structs.fields(at) if f.encode_name == step), None)
@@ -97,4 +111,4 @@ def _names_at(struct: type, path: str) -> list[str]:
         if not nested:
             break
         at = nested[0]
-    return [f.encode_name for f in msgspec.structs.fields(at)]
+    return msgspec.structs.fields(at)

@@ -27,15 +27,20 @@ class Deploy(asked.OfModel, frozen=True, kw_only=True):
 @blueprint.post("/model/deploy")
 def deploy() -> Response:
     wanted = body(Deploy)
-    data = models.deploy(
-        site(),
-        wanted.model_id,
-        wanted.model_version,
-        cpn_list=wanted.cpn_list,
-        dsl=wanted.dsl,
-        predict_dsl=wanted.predict_dsl,
-        components_checkpoint=wanted.components_checkpoint,
-    )
+    try:
+        data = models.deploy(
+            site(),
+            wanted.model_id,
+            wanted.model_version,
+            cpn_list=wanted.cpn_list,
+            dsl=wanted.dsl,
+            predict_dsl=wanted.predict_dsl,
+            components_checkpoint=wanted.components_checkpoint,
+        )
+    except FlowError as error:
+        # FATE's pipeline shows the data of a refused deployment, and never its message.
+        error.data = {**(error.data or {}), "reason": str(error)}
+        raise
     return answer(data)
 
 

@@ -24,6 +24,11 @@ def tracking() -> None:
     """The same as `flow component`."""
 
 
+def _show_names(data: Any) -> None:
+    cells = [(namespace, name) for namespace, names in data.items() for name in names]
+    output.table(("namespace", "metric"), cells)
+
+
 def _show_metrics(data: Any) -> None:
     """Single values as they are; of a curve the number of points."""
     cells = []
@@ -87,7 +92,7 @@ def _with(options: list[command.Option], run: Any) -> Any:
 def _fill(group: click.Group) -> None:
     of_task = command.task_options()
     plain: list[tuple[str, str, str, output.Show | None]] = [
-        ("metrics", "metrics", "Names of a component's metrics.", None),
+        ("metrics", "metrics", "Names of a component's metrics.", _show_names),
         ("metric-all", "metric/all", "All metrics of a component.", _show_metrics),
         ("parameters", "parameters", "All parameters of a component, with defaults.", None),
         ("output-model", "output/model", "The fitted model.", _as_text),

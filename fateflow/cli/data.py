@@ -39,7 +39,7 @@ def upload(conf_path: Path, verbose: bool, drop: bool, wait: bool) -> None:
         ended = watching.until_end(here().client, found["jobId"])
         if ended["status"] != "success":
             watching.failed(ended)
-    output.reply(found, as_json=here().as_json)
+    output.reply(found, output.started, as_json=here().as_json)
 
 
 def _file(conf: dict[str, Any], conf_path: Path) -> Path:

@@ -50,7 +50,7 @@ def submit(conf_path: Path, dsl_path: Path | None, wait: bool) -> None:
             output.reply(found, as_json=True)
         watching.conclude(ended)
         return
-    output.reply(found, as_json=here().as_json)
+    output.reply(found, output.started, as_json=here().as_json)
 
 
 @job.command("watch")

@@ -87,6 +87,18 @@ def pairs(data: Json) -> None:
     table(("", ""), list(_flat(data)), header=False)
 
 
+def started(data: Json) -> None:
+    """A job that was just made: its id, where to look, and how to follow it."""
+    made = data.get("job_id", "")
+    told = [("job", made)]
+    if data.get("table_name"):
+        told.append(("table", f"{data.get('namespace')}.{data['table_name']}"))
+    told += [("board", data.get("board_url")), ("logs", data.get("logs_directory"))]
+    for name, value in (*told, ("follow", f"flow job watch -j {made}")):
+        if value:
+            click.echo(f"{name:<8}{value}")
+
+
 def table(names: Sequence[str], cells: Sequence[Sequence[Any]], *, header: bool = True) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -167,6 +167,23 @@ def job_files(tmp_path):
     return "-c", tmp_path / "conf.json", "-d", tmp_path / "dsl.json"
 
 
+def test_submit_tells_people_the_job_and_where_to_look(flow, server, job_files):
+    data = {"job_id": "1", "board_url": "http://b", "logs_directory": "/l", "dsl_path": "/d"}
+    server.says("job/submit", {**OK, "jobId": "1", "data": data})
+    result = flow("--output", "table", "job", "submit", *job_files)
+    assert [line.split(None, 1) for line in result.stdout.splitlines()] == [
+        ["job", "1"], ["board", "http://b"], ["logs", "/l"], ["follow", "flow job watch -j 1"],
+    ]  # fmt: skip
+
+
+def test_names_of_metrics_are_told_in_full(flow, server):
+    names = [f"hetero_lr_0_fold_{i}_ks_fpr" for i in range(9)]
+    server.says("tracking/component/metrics", {**OK, "data": {"train": names}})
+    task = ("-j", "1", "-r", "guest", "-p", "9", "-cpn", "e_0")
+    shown = flow("--output", "table", "component", "metrics", *task).stdout
+    assert [line.split()[1] for line in shown.splitlines()] == ["metric", *names]
+
+
 def test_submit_wait_follows_the_job_to_its_end(flow, server, job_files):
     server.says("job/submit", {**OK, "jobId": "1", "data": {"board_url": "http://b"}})
     server.says("job/wait", state("running", stamp="a"))
