@@ -37,7 +37,7 @@ class Message(Generic[T]):
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
-        # A protocol's message, listed again in the Wire of a component that uses it, keeps its name.
+        # A message listed again, in the Wire of a component that uses a protocol, keeps its name.
         self.name = self.name or f"{owner.__module__.rpartition('.')[2]}.{name}"
 
     @property

@@ -5,7 +5,7 @@ says it is there. Both are asked again when the gateway was away, under the same
 gateway that is killed and restarted in the middle of a job loses nothing. Payloads above
 ``wire.INLINE`` cross as files: the gateway never holds one in memory.
 
-Cost of a small message from worker to worker of one site: two requests, about 0.3 ms on a quiet core.
+Cost of a small message between two workers of one site: two requests, about 0.3 ms on a quiet core.
 """
 
 from __future__ import annotations
