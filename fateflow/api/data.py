@@ -17,6 +17,7 @@ from fateflow.api.envelope import answer, given, query_json, site
 from fateflow.api.table import EXISTS
 from fateflow.domain import ids
 from fateflow.errors import ArgumentError, FlowError
+from fateflow.scheduler import job_files
 from fateflow.scheduler import submit as submitting
 from fateflow.store import queries, tables
 
@@ -66,9 +67,9 @@ def upload() -> Response:
     if conf.get("name"):
         _refuse_existing(conf)
     job_id = ids.new_job_id()
-    folder = site().settings.jobs / job_id
+    folder = job_files.folder(site().settings, job_id)
     try:
-        path, fields = _received(folder / "fate_upload_tmp")
+        path, fields = _received(job_files.received(site().settings, job_id))
         return _uploaded(job_id, _upload_conf({**fields, **conf}), path)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)

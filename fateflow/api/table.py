@@ -14,6 +14,7 @@ from fateflow.api import asked
 from fateflow.api.envelope import answer, body, site
 from fateflow.api.files import streamed
 from fateflow.errors import ArgumentError, DownloadError, FlowError
+from fateflow.scheduler import job_files
 from fateflow.scheduler import submit as submitting
 from fateflow.store import queries, tables
 from fateflow.store.orm import TableRow
@@ -311,6 +312,8 @@ def _path(wanted: Bind, engine: str) -> str:
             f"engine {engine} address {{'path': '{path}'}} check failed: "
             "no such file or folder on the server"
         )
+    if fault := job_files.inside_home(site().settings, path):
+        raise FlowError(f"engine {engine}: {fault}")
     return path
 
 

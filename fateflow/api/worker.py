@@ -23,7 +23,7 @@ class NotItsToken(NotThere):
         super().__init__("no such task with this token")
 
 
-@blueprint.post("/<job_id>/<component>/<int:version>/<role>/<party_id>")
+@blueprint.post("/<job_id>/<component>/<int(max=2147483647):version>/<role>/<party_id>")
 def nudge(job_id: str, component: str, version: int, role: str, party_id: str) -> Response:
     """Read what the task wrote since the last time. The request has no body: what happened
     stands in the task's own file."""

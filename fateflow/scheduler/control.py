@@ -12,6 +12,7 @@ from fateflow.domain import dsl
 from fateflow.domain.lifecycle import ENDS, Status
 from fateflow.errors import ArgumentError, FlowError, NotThere, Refused
 from fateflow.scheduler import handlers
+from fateflow.scheduler.job_files import path_fault
 from fateflow.site import Site
 from fateflow.store import jobs
 from fateflow.store import tasks as rows
@@ -117,6 +118,9 @@ def update_parameters(
     ]
     results = site.launcher.call("validate", items=items) if items else []
     faults = list(dict.fromkeys(result["error"] for result in results if "error" in result))
+    for row, given in drafts:
+        if fault := path_fault(site.settings, job_id, row.component_module, given):
+            faults.append(fault)
     if faults:
         raise Refused("; ".join(faults))
     change = {"job_parameters": job_parameters, "component_parameters": component_parameters}

@@ -222,7 +222,7 @@ def end_job(site: Site, request: wire.EndJob) -> None:
     """Save the model if the job succeeded, give its cores back, forget its messages."""
     if request.status == Status.SUCCESS.value:
         models.save_pipeline(site, request.job_id, request.role, request.party_id)
-        job_files.forget_upload(site.settings, request.job_id)
+    job_files.forget_upload(site.settings, request.job_id)
     with site.database.write() as session:
         row = _job(session, request)
         if row.resource_in_use:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import msgspec
 
 from fateflow.settings import Settings
 from fateflow.wire.control import CreateJob
+
+_PATH_PARAMETERS = {"Upload": "file", "Download": "output_path"}
 
 
 def folder(settings: Settings, job_id: str) -> Path:
@@ -45,7 +48,33 @@ def write(settings: Settings, request: CreateJob) -> None:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=4))
 
 
+def received(settings: Settings, job_id: str) -> Path:
+    """The folder of the file that an upload's request brought."""
+    return folder(settings, job_id) / "fate_upload_tmp"
+
+
 def forget_upload(settings: Settings, job_id: str) -> None:
-    """Delete the file that an upload brought, once its table is there; a failed upload keeps it,
-    so that it can be rerun."""
-    shutil.rmtree(settings.jobs / job_id / "fate_upload_tmp", ignore_errors=True)
+    """Delete the file that an upload brought: its table is there, or the file was wrong. It may
+    fill the disk, and nobody would look for it."""
+    shutil.rmtree(received(settings, job_id), ignore_errors=True)
+
+
+def inside_home(settings: Settings, path: str) -> str:
+    """Why a user's path is refused, or "". The site's own files (tokens, keys, the database, other
+    users' tables) are neither read as data nor written over."""
+    if Path(path).resolve().is_relative_to(settings.root.resolve()):
+        return f"{path} lies in the home of the site, whose files are its own; choose another place"
+    return ""
+
+
+def path_fault(settings: Settings, job_id: str, module: str, parameters: Mapping[str, Any]) -> str:
+    """What is wrong with the file that a local component reads or writes, or ""."""
+    name = _PATH_PARAMETERS.get(module, "")
+    path = parameters.get(name)
+    if not isinstance(path, str) or not path or "\0" in path:
+        return ""  # the component's own check tells
+    brought = received(settings, job_id).resolve()
+    if module == "Upload" and Path(path).resolve().is_relative_to(brought):
+        return ""
+    fault = inside_home(settings, path)
+    return f"{module}: {name}: {fault}" if fault else ""

@@ -18,6 +18,7 @@ from fateflow.domain.dsl import Dag, Node
 from fateflow.domain.inference import code_path
 from fateflow.domain.parameters import Lookup, Resolved, resolve
 from fateflow.errors import Refused
+from fateflow.scheduler.job_files import path_fault
 from fateflow.site import Site
 from fateflow.wire.control import TaskPlan
 
@@ -65,6 +66,12 @@ def tasks(site: Site, plan: Plan) -> dict[Party, list[TaskPlan]]:
     }
     shown, wrong = _validated(site, drafts)
     faults.extend(wrong)
+    faults.extend(
+        fault
+        for listed in drafts.values()
+        for draft in listed
+        if (fault := path_fault(site.settings, plan.job_id, draft.module, draft.parameters))
+    )
     if faults:
         raise Refused("; ".join(faults))
     return {

@@ -312,3 +312,24 @@ def test_components_of_an_earlier_job_are_inherited(site):
     assert "job_id: expected" in refused(site, lr_job(), lr_conf(inheritance_info={"a": 1}))
     unknown = {"job_id": "1", "component_list": ["reader_0"]}
     assert "initiated no job 1" in refused(site, lr_job(), lr_conf(inheritance_info=unknown))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("Upload", "file"), ("Download", "output_path")], ids=["read", "write"]
+)
+def test_the_files_of_the_home_are_no_data(site, module, name):
+    home = site.settings.root
+    link = home.parent / "elsewhere"
+    link.symlink_to(home)
+    for path in (home / "settings.json", home / "x" / ".." / "run" / "gateway.secret", link / "a"):
+        with pytest.raises(FlowError, match="home of the site"):
+            submit_local(site, module, {name: str(path), "namespace": "n", "name": "t"})
+    assert site.parties.created() == []
+
+
+def test_an_upload_reads_the_file_that_its_own_request_brought(site):
+    brought = site.settings.jobs / "202401010000000000010" / "fate_upload_tmp" / "file"
+    parameters = {"file": str(brought), "namespace": "n", "name": "t"}
+    submit_local(site, "Upload", parameters, "202401010000000000010")
+    with pytest.raises(FlowError, match="home of the site"):
+        submit_local(site, "Upload", parameters, "202401010000000000020")

@@ -145,14 +145,15 @@ def test_tables_can_be_disabled_enabled_and_cleared(call, job):
     assert call("table/disable/delete")["data"] == [body]
 
 
-def test_a_path_is_bound_only_if_it_is_there(call, tmp_path):
-    body = {"engine": "PATH", "namespace": "n", "name": "p", "address": {"path": str(tmp_path)}}
+def test_a_path_is_bound_only_if_it_is_there(call, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    body = {"engine": "PATH", "namespace": "n", "name": "p", "address": {"path": str(folder)}}
     assert call("table/bind", body) == {
         "data": {"namespace": "n", "table_name": "p"}, "retcode": 0, "retmsg": "success",
     }  # fmt: skip
     assert call("table/bind", body)["retcode"] == 100
     assert call("table/bind", {**body, "drop": True})["retcode"] == 0
-    gone = {**body, "name": "q", "address": {"path": str(tmp_path / "gone")}}
+    gone = {**body, "name": "q", "address": {"path": str(folder / "gone")}}
     assert "check failed" in call("table/bind", gone)["retmsg"]
 
 
@@ -180,3 +181,12 @@ def test_what_is_not_served_says_what_to_do_instead(call, path):
     found = call(path, {})
     assert found["retcode"] == 100
     assert found["retmsg"].startswith(f"{path} is not served here;")
+
+
+def test_a_file_of_the_home_is_not_bound(call, site):
+    (site.settings.run / "gateway.secret").write_text("x")
+    path = str(site.settings.run / "gateway.secret")
+    for engine in ("PATH", "LOCALFS"):
+        address = {"engine": engine, "address": {"path": path}}
+        found = call("table/bind", {"namespace": "n", "name": "t", **address})
+        assert "home of the site" in found["retmsg"]
