@@ -130,11 +130,13 @@ def own_node(tmp_path):
     site.down()
 
 
-def write_parties(folder: Path, n_rows: int = 300, n_features: int = 6, seed: int = 5) -> None:
+def write_parties(
+    folder: Path, n_rows: int = 300, n_features: int = 6, seed: int = 5, noise: float = 1.0
+) -> None:
     """guest.csv (id, y, half of the features) and host.csv (id, the rest), most ids in common."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n_rows, n_features))
-    y = (x @ rng.normal(size=n_features) + rng.normal(size=n_rows) > 0).astype(int)
+    y = (x @ rng.normal(size=n_features) + noise * rng.normal(size=n_rows) > 0).astype(int)
     ids = [f"customer-{i}" for i in range(n_rows)]
     half = n_features // 2
     columns = {
