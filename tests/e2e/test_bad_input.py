@@ -82,7 +82,8 @@ def test_malformed_json_is_named_as_such(node):
 
 def test_a_table_that_does_not_exist_fails_the_job_with_its_name(node):
     dsl, conf = vertical_job()
-    conf["component_parameters"]["role"]["guest"]["0"]["reader_0"]["table"]["name"] = "nowhere"
+    for role in ("guest", "host"):
+        conf["component_parameters"]["role"][role]["0"]["reader_0"]["table"]["name"] = "nowhere"
     reply = node.submit(dsl, conf)
     assert node.wait(reply["jobId"]) == "failed"
     for row in node.post("job/query", job_id=reply["jobId"])["data"]:

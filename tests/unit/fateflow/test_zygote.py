@@ -52,8 +52,10 @@ def watch(zygote):
             assert news.wait_for(lambda: folder in seen, 10), f"{folder} never ended"
         return seen[folder]
 
+    watching = threading.Event()
+    zygote.on_watch(watching.set)
     zygote.on_exit(on_exit)
-    zygote.alive()
+    assert watching.wait(10)
     return wait_for
 
 
