@@ -253,6 +253,8 @@ def test_7_a_model_is_deployed_in_three_ways_and_predicts(node, client, trained)
     assert len({version, model["model_version"], *others}) == 4
     (info,) = client.flow("model", "get-model-info", *one, *GUEST)["data"]
     assert info["f_parent_info"]["parent_model_version"] == model["model_version"]
+    refused = client.flow("model", "deploy", *train, "--cpn-list", "nothere_0")
+    assert "no component 'nothere_0'" in refused["data"]["reason"]
     filled = json.loads(conf.read_text())
     for role, own in filled["component_parameters"]["role"].items():
         own["0"]["reader_0"]["table"] = {"name": f"breast_hetero_{role}", "namespace": NAMESPACE}
