@@ -47,12 +47,17 @@ class UploadParams(Params):
     file: str = ""
 
 
+class DownloadParams(Params):
+    output_path: str
+
+
 MODULES: dict[str, tuple[type[Params], list[str]]] = {
     "Reader": (ReaderParams, ["guest", "host"]),
     "DataTransform": (TransformParams, ["guest", "host"]),
     "Intersection": (NoParams, ["guest", "host"]),
     "HeteroLR": (LRParams, ["arbiter", "guest", "host"]),
     "Upload": (UploadParams, ["local"]),
+    "Download": (DownloadParams, ["local"]),
 }
 
 

@@ -123,7 +123,7 @@ def test_all_faults_of_all_parties_parameters_come_in_one_answer(site):
     assert "`DataTransform#transform_0`, `$.with_label`" in text
     assert "(host 10000)" in text
     assert "component 'odd_0': unknown module 'HeteroRL'; did you mean 'HeteroLR'?" in text
-    assert "there are: DataTransform, HeteroLR, Intersection, Reader, Upload" in text
+    assert "there are: DataTransform, Download, HeteroLR" in text
     assert site.parties.asked == []
 
 
@@ -323,13 +323,13 @@ def test_the_files_of_the_home_are_no_data(site, module, name):
     link.symlink_to(home)
     for path in (home / "settings.json", home / "x" / ".." / "run" / "gateway.secret", link / "a"):
         with pytest.raises(FlowError, match="home of the site"):
-            submit_local(site, module, {name: str(path), "namespace": "n", "name": "t"})
+            submit_local(site, module, {name: str(path)})
     assert site.parties.created() == []
 
 
 def test_an_upload_reads_the_file_that_its_own_request_brought(site):
     brought = site.settings.jobs / "202401010000000000010" / "fate_upload_tmp" / "file"
-    parameters = {"file": str(brought), "namespace": "n", "name": "t"}
+    parameters = {"file": str(brought)}
     submit_local(site, "Upload", parameters, "202401010000000000010")
     with pytest.raises(FlowError, match="home of the site"):
         submit_local(site, "Upload", parameters, "202401010000000000020")

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
@@ -184,8 +185,8 @@ def test_what_is_not_served_says_what_to_do_instead(call, path):
 
 
 def test_a_file_of_the_home_is_not_bound(call, site):
-    (site.settings.run / "gateway.secret").write_text("x")
-    path = str(site.settings.run / "gateway.secret")
+    path = str(site.settings.root / "settings.json")
+    Path(path).write_text("{}")
     for engine in ("PATH", "LOCALFS"):
         address = {"engine": engine, "address": {"path": path}}
         found = call("table/bind", {"namespace": "n", "name": "t", **address})
