@@ -101,14 +101,13 @@ def supervise(settings: Settings) -> None:
     pid_file.write_text(str(os.getpid()))
     children = [Supervised(p, settings.logs / "fate_flow") for p in processes(settings)]
     try:
-        taken = None
+        taken, told = None, b""
         while taken is None or taken.si_signo == signal.SIGCHLD:
             now = time.monotonic()
             for child in children:
                 child.check(now)
-            (settings.run / "processes.json").write_bytes(
-                msgspec.json.encode({c.process.name: c.child.pid for c in children if c.child})
-            )
+            pids = {c.process.name: c.child.pid for c in children if c.child}
+            told = _tell(settings, msgspec.json.encode(pids), told)
             taken = signal.sigtimedwait(WAKING, 1.0)
     finally:
         until = time.monotonic() + GRACE_S
@@ -117,6 +116,21 @@ def supervise(settings: Settings) -> None:
             child.wait(until)
         pid_file.unlink(missing_ok=True)
         (settings.run / "processes.json").unlink(missing_ok=True)
+
+
+def _tell(settings: Settings, pids: bytes, told: bytes) -> bytes:
+    """Write who runs, if it differs from what was told; what is told now. A full disk must not
+    end the site: it is tried again."""
+    if pids == told:
+        return told
+    draft = settings.run / ".processes.json"
+    try:
+        draft.write_bytes(pids)
+        draft.rename(settings.run / "processes.json")
+    except OSError as error:
+        log.warning("cannot write %s: %s", settings.run / "processes.json", error.strerror)
+        return told
+    return pids
 
 
 def _die_with_parent() -> None:
