@@ -44,7 +44,7 @@ def submit(conf_path: Path, dsl_path: Path | None, wait: bool) -> None:
     found = here().client.call("job/submit", body)
     if wait and found.get("retcode") == 0:
         if not here().as_json:
-            click.echo(f"job {found['jobId']}  {found['data'].get('board_url', '')}")
+            click.echo(f"job {found['jobId']}")
         ended = watching.until_end(here().client, found["jobId"])
         if here().as_json:
             output.reply(found, as_json=True)

@@ -93,7 +93,7 @@ def started(data: Json) -> None:
     told = [("job", made)]
     if data.get("table_name"):
         told.append(("table", f"{data.get('namespace')}.{data['table_name']}"))
-    told += [("board", data.get("board_url")), ("logs", data.get("logs_directory"))]
+    told += [("logs", data.get("logs_directory"))]
     for name, value in (*told, ("follow", f"flow job watch -j {made}")):
         if value:
             click.echo(f"{name:<8}{value}")
@@ -106,7 +106,9 @@ def table(names: Sequence[str], cells: Sequence[Sequence[Any]], *, header: bool 
 
     shown = Table(show_header=header, box=None, pad_edge=False, header_style="bold")
     for name in names:
-        whole = name.endswith(("_id", "_date", "status")) or name in _SHORT
+        whole = (
+            name.endswith(("job_id", "party_id", "_version", "_date", "status")) or name in _SHORT
+        )
         shown.add_column(name.replace("_", " "), overflow="fold", no_wrap=whole)
     for row in cells:
         texts = [_cell(value) for value in row]

@@ -172,7 +172,7 @@ def test_submit_tells_people_the_job_and_where_to_look(flow, server, job_files):
     server.says("job/submit", {**OK, "jobId": "1", "data": data})
     result = flow("--output", "table", "job", "submit", *job_files)
     assert [line.split(None, 1) for line in result.stdout.splitlines()] == [
-        ["job", "1"], ["board", "http://b"], ["logs", "/l"], ["follow", "flow job watch -j 1"],
+        ["job", "1"], ["logs", "/l"], ["follow", "flow job watch -j 1"],
     ]  # fmt: skip
 
 
