@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -53,6 +53,21 @@ class Group(click.Group):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.context_settings = {**HELP, **self.context_settings}
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """As click's, but every error is one line."""
+        try:
+            status = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            raise SystemExit(error.exit_code) from None
+        except click.ClickException as error:
+            context = error.ctx if isinstance(error, click.UsageError) else None
+            hint = f"; see `{context.command_path} --help`" if context else ""
+            output.fail(f"{error.format_message().rstrip('.')}{hint}", error.exit_code)
+        except click.Abort:
+            output.fail("aborted")
+        raise SystemExit(status if isinstance(status, int) else 0)
 
 
 def _remember(context: click.Context, param: click.Parameter, value: Any) -> Any:

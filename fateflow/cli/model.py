@@ -27,6 +27,7 @@ _SHORT = (
     "parent",
     "parent_info",
 )
+_COLUMNS = ("model_version", "role", "party_id", "create_date", "parent", "model_id")
 _ID = option("--model-id", required=True, help="A model id.")
 _VERSION = option("--model-version", required=True, help="A model version.")
 
@@ -99,7 +100,13 @@ def info(detail: bool, **given: Any) -> None:
     body = command.merged(given)
     if not detail:
         body["query_filters"] = list(_SHORT)
-    send("model/query", body, rows_of(*_SHORT))
+    send("model/query", body, _each_in_full if detail else rows_of(*_COLUMNS))
+
+
+def _each_in_full(listed: Any) -> None:
+    for row in listed:
+        output.pairs(row)
+        click.echo()
 
 
 def _file_command(name: str, path: str, prefix: str, text: str) -> None:

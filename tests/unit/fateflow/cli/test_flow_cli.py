@@ -176,6 +176,17 @@ def test_submit_tells_people_the_job_and_where_to_look(flow, server, job_files):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "words", [("job", "stop"), ("nope",), ("job", "list", "-x"), ("job", "query", "-r", "x")]
+)
+def test_a_wrong_command_line_ends_in_one_line_with_status_2(flow, words):
+    result = flow(*words)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith(" --help`")
+
+
 def test_names_of_metrics_are_told_in_full(flow, server):
     names = [f"hetero_lr_0_fold_{i}_ks_fpr" for i in range(9)]
     server.says("tracking/component/metrics", {**OK, "data": {"train": names}})
