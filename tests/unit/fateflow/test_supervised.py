@@ -1,0 +1,71 @@
+"""The supervisor's children: restarted when they die, ended when it ends."""
+
+import sys
+import time
+
+import pytest
+
+from fateflow.node import processes
+from fateflow.node.supervisor import FIRST_PAUSE_S, Supervised
+from fateflow.settings import Settings
+
+
+class Script(processes.Process):
+    @property
+    def command(self):
+        return [sys.executable, "-c", self.module]
+
+
+@pytest.fixture
+def child(tmp_path):
+    made = []
+
+    def start(code):
+        supervised = Supervised(Script("child", code, ()), tmp_path)
+        supervised.start()
+        made.append(supervised)
+        return supervised
+
+    yield start
+    for supervised in made:
+        supervised.end()
+        supervised.wait(time.monotonic() + 5)
+
+
+def test_a_child_that_dies_is_started_again_after_a_pause_that_grows(child):
+    supervised = child("raise SystemExit(3)")
+    supervised.child.wait(10)
+    now = time.monotonic()
+    supervised.check(now)
+    assert supervised.child is None
+    assert supervised.pause_s == 2 * FIRST_PAUSE_S
+    supervised.check(now)  # too early
+    assert supervised.child is None
+    supervised.check(now + supervised.pause_s)
+    assert supervised.child is not None
+    supervised.child.wait(10)
+    supervised.check(time.monotonic())
+    assert supervised.pause_s == 4 * FIRST_PAUSE_S
+
+
+def test_a_child_that_does_not_end_is_killed(child):
+    supervised = child(
+        "import signal, threading\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('ready', flush=True)\n"
+        "threading.Event().wait()"
+    )
+    log = supervised.log_folder / "child.log"
+    while "ready" not in log.read_text():
+        assert supervised.child.poll() is None
+    supervised.end()
+    supervised.wait(time.monotonic() + 0.1)
+    assert supervised.child.returncode == -9
+
+
+def test_a_site_that_is_down_says_what_does_not_answer(tmp_path):
+    settings = Settings(home=str(tmp_path), port=1)
+    states = processes.health(settings)
+    assert set(states) == {"zygote", "gateway", "fateflow"}
+    assert all("no answer" in state for state in states.values())
+    assert not processes.is_well(settings)
