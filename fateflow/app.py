@@ -30,6 +30,7 @@ from werkzeug.exceptions import HTTPException
 from fateflow import api
 from fateflow.api.envelope import answer
 from fateflow.errors import DownloadError, FlowError, RetCode
+from fateflow.receiving import Channel, bodies_kept_in
 from fateflow.scheduler import events, planning, recovery
 from fateflow.scheduler.launcher import Zygote
 from fateflow.scheduler.loop import Scheduler
@@ -111,6 +112,7 @@ def running(settings: Settings) -> Iterator[tuple[Site, Any]]:
     server = waitress.server.create_server(
         app, sockets=[listening], threads=THREADS, ident=None, max_request_body_size=1 << 44
     )
+    server.channel_class = Channel
     _write(settings.run / "fateflow.pid", str(os.getpid()))
     _write(settings.run / "fateflow.port", str(settings.port))
     threading.Thread(target=start, args=(site,), name="start", daemon=True).start()
@@ -155,7 +157,7 @@ def main() -> None:
     _open_log(settings.log_level)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    with running(settings) as (_, server):
+    with bodies_kept_in(settings.run), running(settings) as (_, server):
         log.info("fateflow listens on %s:%s", settings.host, server.effective_port)
         server.run()
 

@@ -90,6 +90,9 @@ def answered(site: Site, name: str, request: msgspec.Struct) -> Answer:
         return Answer(data=msgspec.to_builtins(handlers.HANDLERS[name](site, request)))
     except FlowError as error:
         return Answer(int(error.retcode), str(error), error.data)
+    except FederationError as error:  # its text is ours; some of them are OSErrors, too
+        log.exception("%s failed", name)
+        return Answer(100, f"{name} failed: {error}")
     except OSError as error:
         log.exception("%s failed", name)
         return Answer(100, f"{name} failed: {error.strerror or type(error).__name__}")

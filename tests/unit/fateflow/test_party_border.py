@@ -8,6 +8,7 @@ from site_samples import site_at
 from fateflow.errors import Refused
 from fateflow.scheduler import handlers, parties
 from fateflow.wire.control import DropJob
+from federation.errors import GatewayRefused
 
 ASKED = DropJob(job_id="1", role="guest", party_id="9999")
 
@@ -16,6 +17,10 @@ ASKED = DropJob(job_id="1", role="guest", party_id="9999")
     ("error", "told"),
     [
         (Refused("not now"), "not now"),
+        (
+            GatewayRefused("Register", "No space"),
+            "drop_job failed: the gateway refused Register: No space",
+        ),
         (OSError(28, "No space left on device"), "drop_job failed: No space left on device"),
         (
             RuntimeError("INSERT ... token=abc\nand more"),
