@@ -31,7 +31,7 @@ from fateflow import api
 from fateflow.api.envelope import answer
 from fateflow.errors import DownloadError, FlowError, RetCode
 from fateflow.receiving import Channel, bodies_kept_in
-from fateflow.scheduler import events, planning, recovery
+from fateflow.scheduler import planning, recovery
 from fateflow.scheduler.launcher import Zygote
 from fateflow.scheduler.loop import Scheduler
 from fateflow.scheduler.parties import Parties
@@ -88,7 +88,7 @@ def start(site: Site) -> None:
     """Take up what was left, then decide and listen."""
     started = now_ms()
     site.launcher.on_watch(lambda: recovery.check_workers(site))
-    site.launcher.on_exit(lambda gone: events.exited(site, gone))
+    site.launcher.on_exit(site.scheduler.saw_exit)
     while True:
         try:
             recovery.recover(site, started)

@@ -95,14 +95,20 @@ def end_task(site: Site, key: rows.TaskKey, ending: Ending) -> None:
 
 def _announce(site: Site, row: TaskRow) -> None:
     """Log an end, and tell the initiator what changed."""
-    if row.end_time is not None:
-        job_log = JobLog(site.settings.logs, row.job_id)
-        what = f"{row.role} {row.party_id}: {row.component_name} version {row.task_version}"
-        if row.party_status in DONE:
-            job_log.info(f"{what} ended: {row.party_status} after {row.elapsed} ms")
-        else:
-            job_log.error(f"{what} ended: {row.party_status}: {row.error_report}")
+    try:
+        if row.end_time is not None:
+            _log_end(JobLog(site.settings.logs, row.job_id), row)
+    except OSError:
+        log.exception("the log of job %s cannot be written", row.job_id)
     site.scheduler.report(rows.key(row))
+
+
+def _log_end(job_log: JobLog, row: TaskRow) -> None:
+    what = f"{row.role} {row.party_id}: {row.component_name} version {row.task_version}"
+    if row.party_status in DONE:
+        job_log.info(f"{what} ended: {row.party_status} after {row.elapsed} ms")
+    else:
+        job_log.error(f"{what} ended: {row.party_status}: {row.error_report}")
 
 
 def _death(code: int, has_spoken: bool) -> str:

@@ -27,12 +27,13 @@ from fateflow.domain.lifecycle import (
     Status,
     Wait,
 )
-from fateflow.scheduler import acts, snapshots, tasks
+from fateflow.scheduler import acts, events, places, snapshots, tasks
 from fateflow.site import Site
 from fateflow.store import jobs
 from fateflow.store import tasks as rows
 from fateflow.store.database import now_ms
 from fateflow.store.orm import JobRow
+from fateflow.worker import spec
 
 log = logging.getLogger(__name__)
 
@@ -127,12 +128,19 @@ class Scheduler:
             row = rows.one(session, key)
         if row is None:
             return
+        # The state is part of the name: a newer report does not wait for an older one.
+        work = (key[0], "report", *map(str, key[1:]), row.party_status, str(row.progress))
         if self.site.settings.hosts(row.initiator_party_id):
-            acts.report(self.site, key)
+            self._at_once(work, lambda: acts.report(self.site, key))
         else:
-            # The state is part of the name: a newer report does not wait for an older one.
-            work = (key[0], "report", *map(str, key[1:]), row.party_status, str(row.progress))
             self._do(work, lambda: acts.report(self.site, key))
+
+    def saw_exit(self, gone: spec.Exited) -> None:
+        """A worker is gone: record how its task ended, again and again until it is recorded."""
+        key = places.key_of_folder(self.site.settings, gone.folder)
+        if key is not None:
+            work = (key[0], "exit", *map(str, key[1:]))
+            self._at_once(work, lambda: events.exited(self.site, gone))
 
     def tell_progress(self, job_id: str) -> None:
         """Show parties elsewhere how far the job is."""
@@ -161,6 +169,7 @@ class Scheduler:
                 log.exception("a decision failed")
                 with self._changed:
                     self._changed.wait(1.0)
+                    self._woken = True
 
     def _seconds(self) -> float | None:
         """Until the next moment at which time alone changes something."""
@@ -291,6 +300,15 @@ class Scheduler:
             self._busy.add(work)
         self._pool.submit(lambda: self._perform(work, act))
 
+    def _at_once(self, work: Work, act: Callable[[], Any]) -> None:
+        """Do it in the caller's thread; what fails, perhaps for want of disk, is tried again."""
+        try:
+            act()
+        except Exception:  # the border of an act
+            log.exception("%s failed", " ".join(work))
+            self._note_later(work, lambda: act() or "")
+            self.wake()
+
     def _perform(self, work: Work, act: Callable[[], str]) -> None:
         problem = ""
         try:
@@ -301,12 +319,16 @@ class Scheduler:
         finally:
             with self._changed:
                 self._busy.discard(work)
-        if problem:
-            self._note_later(work, act)
-            self._say(work[0], problem if work[1] == "apply" else f"waiting {problem}")
-        elif self._later.pop(work, None) is not None:
-            self._say(work[0], "")
-        self.wake()
+        try:
+            if problem:
+                self._note_later(work, act)
+                self._say(work[0], problem if work[1] == "apply" else f"waiting {problem}")
+            elif self._later.pop(work, None) is not None:
+                self._say(work[0], "")
+        except Exception:  # a reason that cannot be shown changes nothing
+            log.exception("job %s cannot be told why it waits", work[0])
+        finally:
+            self.wake()
 
     def _is_later(self, work: Work, now: int) -> bool:
         """Whether work failed, and is not to be tried again yet."""
@@ -326,15 +348,16 @@ class Scheduler:
         with self._changed:
             due = {w: x for w, x in self._later.items() if x.at_ms <= now and w not in self._busy}
         for work, later in due.items():
-            if work[1] in ("report", "tell", "collect"):
+            if work[1] in ("report", "exit", "tell", "collect"):
                 self._do(work, later.act)
             else:
                 self._later.pop(work, None)
 
     def _forget(self, job_id: str) -> None:
         with self._changed:
-            for work in [w for w in self._later if w[0] == job_id and w[1] != "report"]:
-                del self._later[work]
+            for work in [w for w in self._later if w[0] == job_id]:
+                if work[1] not in ("report", "exit"):
+                    del self._later[work]
             self._collected.pop(job_id, None)
 
     def _say(self, job_id: str, reason: str) -> None:

@@ -82,6 +82,7 @@ def _engine(url: str) -> Engine:
         url,
         json_serializer=lambda value: msgspec.json.encode(value).decode(),
         json_deserializer=msgspec.json.decode,
+        hide_parameters=True,  # errors are logged and told: tokens must not be in them
     )
     if engine.dialect.name == "sqlite":
 

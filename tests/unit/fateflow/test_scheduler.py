@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import farm
 import pytest
 from farm import ARBITER, GUEST, HOST, finish, folders, job, run, statuses, submit, turns, versions
@@ -328,6 +331,30 @@ def test_a_start_that_comes_after_the_end_is_refused(site):
     )
     with pytest.raises(PeerError, match="is canceled at guest 9999"):
         site.parties.call("9999", late)
+
+
+def test_an_end_that_cannot_be_recorded_is_recorded_later(site, clock, monkeypatch):
+    submit(site, farm.chain("a"), (GUEST,))
+    turns(site)
+    (folder,) = folders(site)
+    pid = site.launcher.live.pop(folder)
+
+    @contextlib.contextmanager
+    def full():
+        raise sqlite3.OperationalError("database or disk is full")
+        yield
+
+    with monkeypatch.context() as disk:
+        disk.setattr(site.database, "write", full)
+        site.scheduler.saw_exit(spec.Exited(folder, pid, 1, 0.0, 0))
+        clock.pass_s(1)
+        site.scheduler.turn()
+    assert job(site).status == "running"
+    clock.pass_s(5)
+    site.scheduler.wake()
+    turns(site)
+    assert job(site).status == "failed"
+    assert "exit code 1" in job(site).reason
 
 
 def test_a_job_that_cannot_be_read_does_not_stop_the_others(site, caplog):
