@@ -18,7 +18,7 @@ DATA_KINDS = ("data", "train_data", "validate_data", "test_data", "eval_data")
 INPUT_KINDS = ("data", "model", "isometric_model", "cache")
 OUTPUT_KINDS = ("data", "model", "cache")
 
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")  # names become names of folders
 
 
 class BadDsl(Refused):
@@ -182,7 +182,9 @@ def _node(name: str, given: Any, faults: list[str], warnings: list[str]) -> Node
     """One component, read as far as it can be; None if it is no component at all."""
     where = f"component {name!r}"
     if not _NAME.fullmatch(name):
-        faults.append(f"{where}: a component name has only letters, digits, '_' and '-'")
+        faults.append(f"{where}: a component name has only letters, digits, '_', '-', at most 100")
+            f"{where}: a component name has only letters, digits, '_' and '-', at most 100"
+        )
     if not isinstance(given, dict):
         faults.append(f"{where}: expected an object with a 'module', got {_kind_of(given)}")
         return None
@@ -246,7 +248,7 @@ def _texts(given: Mapping[str, Any], key: str, where: str, faults: list[str]) ->
 def _names(given: Mapping[str, Any], key: str, where: str, faults: list[str]) -> tuple[str, ...]:
     names = _texts(given, key, where, faults)
     faults.extend(
-        f"{where}: {name!r} in {key!r} may have only letters, digits, '_' and '-'"
+        f"{where}: {name!r} in {key!r} may have only letters, digits, '_' and '-', at most 100"
         for name in names
         if not _NAME.fullmatch(name)
     )

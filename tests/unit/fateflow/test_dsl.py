@@ -215,3 +215,8 @@ def test_a_planted_circle_is_always_found_and_really_is_one(made, data):
         listed = [r for refs in inputs.get("data", {}).values() for r in refs]
         listed += [r for k in ("model", "isometric_model", "cache") for r in inputs.get(k, [])]
         assert parent in {ref.split(".")[0] for ref in listed}
+
+
+def test_a_name_too_long_for_a_folder_is_refused():
+    with pytest.raises(BadDsl, match="at most 100"):
+        parse({"components": {"x" * 101: {"module": "Reader"}}})

@@ -1,0 +1,91 @@
+"""What an operator does to a site, and what may happen to it."""
+
+import os
+import select
+import signal
+import subprocess
+
+import pytest
+
+from tests.e2e.conftest import BIN, vertical_job, write_parties
+
+
+@pytest.fixture
+def busy(own_node, tmp_path):
+    """A site, and a job of it that trains for a while."""
+    write_parties(tmp_path)
+    for role in ("guest", "host"):
+        own_node.upload(tmp_path / f"{role}.csv", "e2e", role)
+    dsl, conf = vertical_job(max_iter=30, key_length=2048)
+    conf["component_parameters"]["common"]["hetero_lr_0"]["tol"] = 1e-30
+    job_id = own_node.submit(dsl, conf)["jobId"]
+    while not any(
+        task["f_component_name"] == "hetero_lr_0" and task["f_status"] == "running"
+        for task in own_node.post("job/task/query", job_id=job_id)["data"]
+    ):
+        own_node.post("job/wait", job_id=job_id, timeout=2)
+    return own_node, job_id
+
+
+def versions(node, job_id):
+    tasks = node.post("job/task/query", job_id=job_id, role="guest")["data"]
+    return {task["f_component_name"]: task["f_task_version"] for task in tasks}
+
+
+def processes(home):
+    """Processes whose command line names the home."""
+    listed = subprocess.run(["ps", "axo", "args"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if str(home) in line]
+
+
+def wait_gone(pid):
+    """Return when a process has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        ended, _, _ = select.select([descriptor], [], [], 15)
+        assert ended
+    finally:
+        os.close(descriptor)
+
+
+def test_a_job_goes_on_after_down_and_up(busy):
+    node, job_id = busy
+    node.down()
+    assert processes(node.home) == []
+    node.up()
+    assert node.wait(job_id) == "success"
+    ran = versions(node, job_id)
+    assert ran.pop("hetero_lr_0") == 1
+    assert set(ran.values()) == {0}
+
+
+def test_a_job_goes_on_after_its_supervisor_was_killed(busy):
+    node, job_id = busy
+    pid = int((node.home / "run" / "supervisor.pid").read_text())
+    left = node.pids()
+    os.kill(pid, signal.SIGKILL)
+    for child in left.values():  # they end by themselves, and free their ports
+        wait_gone(child)
+    node.up()
+    assert node.wait(job_id) == "success"
+
+
+def test_one_home_is_not_started_twice(own_node):
+    command = [BIN / "distaff", "up", "-d", "--home", str(own_node.home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "up already" in done.stderr
+
+
+def test_a_download_does_not_overwrite_the_site(own_node, tmp_path):
+    write_parties(tmp_path)
+    own_node.upload(tmp_path / "guest.csv", "e2e", "guest")
+    settings = own_node.home / "settings.json"
+    before = settings.read_bytes()
+    reply = own_node.post("data/download", namespace="e2e", name="guest", output_path=str(settings))
+    assert reply["retcode"] != 0
+    assert "home of the site" in reply["retmsg"]
+    assert settings.read_bytes() == before
