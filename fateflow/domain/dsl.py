@@ -183,8 +183,6 @@ def _node(name: str, given: Any, faults: list[str], warnings: list[str]) -> Node
     where = f"component {name!r}"
     if not _NAME.fullmatch(name):
         faults.append(f"{where}: a component name has only letters, digits, '_', '-', at most 100")
-            f"{where}: a component name has only letters, digits, '_' and '-', at most 100"
-        )
     if not isinstance(given, dict):
         faults.append(f"{where}: expected an object with a 'module', got {_kind_of(given)}")
         return None
