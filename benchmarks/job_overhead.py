@@ -31,7 +31,9 @@ def post(port: int, path: str, body: dict) -> dict:
         f"http://127.0.0.1:{port}/v1/{path}", json.dumps(body).encode(), method="POST"
     )
     with urllib.request.urlopen(request, timeout=60) as reply:
-        return json.loads(reply.read())
+        answer = json.loads(reply.read())
+    assert answer["retcode"] == 0, answer
+    return answer
 
 
 def chain() -> tuple[dict, dict]:
@@ -89,7 +91,7 @@ def measure(home: Path) -> list[tuple[str, float]]:
     )
     rows = [("node up (`distaff up -d`)", time.perf_counter() - start)]
     try:
-        file = home / "rows.csv"
+        file = home.parent / "rows.csv"
         file.write_text("id,x0\n" + "".join(f"k{i},{i}\n" for i in range(100)))
         upload = {
             "file": str(file),
