@@ -10,7 +10,9 @@ import benchmarks
 
 
 def main() -> None:
-    found = [m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name != "__main__"]
+    found = [
+        m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_")
+    ]
     unknown = set(sys.argv[1:]) - set(found)
     if unknown:
         sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(found)}")

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from benchmarks._parties import TOKEN, told
 from federatedml import params
 from federatedml.component import Ctx
 from federatedml.components.hetero_lr import HeteroLR
@@ -38,7 +38,6 @@ from federation.transport.gateway import Options
 from federation.transport.local import GatewayTransport
 
 PARTIES = [Party(GUEST, "9999"), Party(HOST, "10000"), Party(ARBITER, "10000")]
-TOKEN = "benchmark" * 4
 EXAMPLE = (569, 10, 20, 1024, 320, 30)
 SIZES = [
     EXAMPLE,
@@ -95,25 +94,7 @@ def party(role: str, size: list[int], job: str, socket_path: str) -> None:
 
 def measure(control: object, socket_path: Path, size: tuple[int, ...]) -> list[dict]:
     job = "bench-lr-" + "-".join(map(str, size))
-    control.register_job(job, TOKEN, [(p.role.value, p.party_id) for p in PARTIES])
-    command = [sys.executable, "-m", "benchmarks.hetero_lr", "--party"]
-    processes = [
-        subprocess.Popen(
-            [*command, p.role.value, json.dumps(size), job, str(socket_path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for p in PARTIES
-    ]
-    for process in processes:
-        process.stdout.readline()
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    told = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
-    control.end_job(job)
-    return told
+    return told(control, socket_path, "benchmarks.hetero_lr", job, PARTIES, [json.dumps(size)])
 
 
 def twin(size: tuple[int, ...]) -> float:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from benchmarks._parties import TOKEN, told
 from federatedml import params
 from federatedml.component import Ctx, Inputs, NamedData
 from federatedml.components.intersection import Intersection, IntersectParam
@@ -33,7 +33,6 @@ from federation.transport.gateway import Options
 from federation.transport.local import GatewayTransport
 
 PARTIES = [Party(GUEST, "9999"), Party(HOST, "10000")]
-TOKEN = "benchmark" * 4
 SIZES = [("ecdh", 10_000), ("ecdh", 100_000), ("dh", 2_000), ("rsa", 2_000)]
 
 
@@ -68,26 +67,9 @@ def party(role: str, n: int, method: str, job: str, socket_path: str) -> None:
 
 def measure(control: object, socket_path: Path, method: str, n: int) -> list[dict]:
     job = f"bench-{method}-{n}"
-    control.register_job(job, TOKEN, [(p.role.value, p.party_id) for p in PARTIES])
-    command = [sys.executable, "-m", "benchmarks.psi", "--party"]
-    processes = [
-        subprocess.Popen(
-            [*command, p.role.value, str(n), method, job, str(socket_path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for p in PARTIES
-    ]
-    for process in processes:
-        process.stdout.readline()
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    told = [json.loads(process.communicate()[0]) for process in processes]
-    control.end_job(job)
-    assert all(t["common"] == n - n // 2 for t in told)
-    return told
+    found = told(control, socket_path, "benchmarks.psi", job, PARTIES, [str(n), method])
+    assert all(t["common"] == n - n // 2 for t in found)
+    return found
 
 
 def twin(n: int) -> float:

@@ -18,7 +18,7 @@ import click
 import msgspec
 
 from fateflow.node import supervisor
-from fateflow.node.federation_commands import audit, cert, routes
+from fateflow.node.federation_commands import audit, cert, home_option, routes
 from fateflow.node.processes import health, is_well, prepare
 from fateflow.settings import Settings
 
@@ -27,15 +27,6 @@ LONGEST_SOCKET_PATH = 107
 """Bytes that Linux allows for the address of a Unix socket."""
 
 port_number = click.IntRange(1, 65535)
-
-home_option = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".distaff"),
-    show_default=True,
-    envvar="DISTAFF_HOME",
-    help="Folder of all files of the site.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
