@@ -85,7 +85,8 @@ class LocalDoor(asyncio.Protocol):
         except OSError as error:
             what = type(request).__name__
             _log.exception("local socket: %s failed", what)
-            reply = wire.failed(GatewayRefused(what, f"{error.strerror}: {error.filename}"))
+            where = f": {error.filename}" if error.filename else ""
+            reply = wire.failed(GatewayRefused(what, f"{error.strerror or error}{where}"))
         if reply is not None:
             self._reply(reply)
 
