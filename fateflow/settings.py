@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (what not to show as an address)
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """One site. Defaults here, then ``<home>/settings.json``, then ``DISTAFF_*`` variables.
@@ -26,6 +28,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cores: int = 0
     listed_cores: int = 20
     log_level: str = "INFO"
+
+    @property
+    def url(self) -> str:
+        """Where the REST API answers."""
+        host = self.reachable_host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def reachable_host(self) -> str:
+        """``host``, or loopback if that is every address of the machine."""
+        return "127.0.0.1" if self.host in _ANYWHERE else self.host
 
     @property
     def root(self) -> Path:

@@ -13,9 +13,6 @@ from fateflow.site import Site
 
 T = TypeVar("T")
 
-ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (what not to show as an address)
-LOOPBACK = "127.0.0.1"
-
 LONGEST_JSON = 1 << 26
 """Bytes of a JSON body; it is held in memory, unlike an upload."""
 
@@ -29,8 +26,7 @@ def site() -> Site:
 
 def shown_host() -> str:
     """This server's address as clients may use it, also where it listens on every one."""
-    host = site().settings.host
-    return LOOPBACK if host in ANYWHERE else host
+    return site().settings.reachable_host
 
 
 def body(as_: type[T]) -> T:

@@ -57,9 +57,9 @@ def up(home: Path, detach: bool, **given: str | int | None) -> None:
         if detach:
             child = _detached(settings, lock)
             _wait_until_well(settings, child)
-            click.echo(f"distaff serves {_hosted(settings)} at {_url(settings)} (pid {child.pid})")
+            click.echo(f"distaff serves {_hosted(settings)} at {settings.url} (pid {child.pid})")
         else:
-            click.echo(f"distaff serves {_hosted(settings)} at {_url(settings)}; Ctrl-C ends it")
+            click.echo(f"distaff serves {_hosted(settings)} at {settings.url}; Ctrl-C ends it")
             supervisor.run(settings)
 
 
@@ -94,11 +94,11 @@ def status(home: Path, output: str) -> None:
         for name, state in states.items()
     ]
     if output == "json":
-        click.echo(json.dumps({"up": bool(rows), "url": _url(settings), "processes": rows}))
+        click.echo(json.dumps({"up": bool(rows), "url": settings.url, "processes": rows}))
     elif not rows:
         click.echo(f"{settings.home} is not up; start it with `distaff up --home {home}`")
     else:
-        click.echo(f"{_hosted(settings)} at {_url(settings)}, gateway {settings.gateway_port}")
+        click.echo(f"{_hosted(settings)} at {settings.url}, gateway {settings.gateway_port}")
         for row in rows:
             click.echo("{process:10} pid {pid!s:>7}  {rss_mb!s:>5} MB  {state}".format(**row))
     if not rows or any(state != "ok" for state in states.values()):
@@ -230,10 +230,6 @@ def _wait_until_well(settings: Settings, child: subprocess.Popen[bytes]) -> None
 
 def _hosted(settings: Settings) -> str:
     return f"party {settings.party}" if settings.party else "any party (standalone)"
-
-
-def _url(settings: Settings) -> str:
-    return f"http://{settings.host}:{settings.port}"
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def processes(settings: Settings) -> list[Process]:
     home = str(settings.root)
     party = ("--party", settings.party) if settings.party else ()
     gateway = ("--host", settings.host, "--port", str(settings.gateway_port))
-    flow_url = ("--flow-url", f"http://127.0.0.1:{settings.port}")
+    flow_url = ("--flow-url", settings.url)
     return [
         Process("zygote", "fateflow.worker.zygote", ("--socket", str(settings.zygote_socket))),
         Process(
@@ -94,7 +94,7 @@ def health(settings: Settings) -> dict[str, str]:
     return {
         "zygote": _zygote_health(settings.zygote_socket),
         "gateway": _socket_health(settings.gateway_socket),
-        "fateflow": _http_health(settings.port),
+        "fateflow": _http_health(settings.reachable_host, settings.port),
     }
 
 
@@ -123,13 +123,13 @@ def _socket_health(path: Path) -> str:
     return "ok"
 
 
-def _http_health(port: int) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=3)
+def _http_health(host: str, port: int) -> str:
+    connection = http.client.HTTPConnection(host, port, timeout=3)
     try:
         connection.request("POST", "/v1/version/get", body='{"module": "FATEFlow"}')
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        return f"no answer at 127.0.0.1:{port}: {error}"
+        return f"no answer at {host}:{port}: {error}"
     finally:
         connection.close()
     return "ok" if status == 200 else f"HTTP {status}"

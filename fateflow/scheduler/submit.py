@@ -30,8 +30,6 @@ from fateflow.wire.control import CreateJob, DropJob
 
 log = logging.getLogger(__name__)
 
-ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (what not to show as an address)
-
 
 def submit(site: Site, dsl: Any, conf: Any) -> dict[str, Any]:
     """Make a job; its reply data: ids, addresses, paths.
@@ -242,13 +240,14 @@ def _drop(site: Site, requests: list[CreateJob]) -> None:
 
 def _reply(site: Site, plan: Plan) -> dict[str, Any]:
     settings, (role, party) = site.settings, plan.conf.initiator
-    host = "127.0.0.1" if settings.host in ANYWHERE else settings.host
     return {
         "job_id": plan.job_id,
         "code": 0,
         "message": "success",
         "model_info": {"model_id": plan.model_id, "model_version": plan.model_version},
         "logs_directory": str(settings.logs / plan.job_id),
-        "board_url": ids.board_url(host, settings.board_port, plan.job_id, role, party),
+        "board_url": ids.board_url(
+            settings.reachable_host, settings.board_port, plan.job_id, role, party
+        ),
         **job_files.paths(settings, plan.job_id, role, party),
     }

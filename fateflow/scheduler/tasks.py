@@ -165,15 +165,9 @@ def build(site: Site, job: JobRow, row: TaskRow) -> TaskSpec:
         tables_root=str(settings.tables),
         gateway_socket=str(settings.gateway_socket),
         job_token=job.job_token,
-        flow_url=flow_url(settings),
+        flow_url=settings.url,
         task_token=row.task_token,
     )
-
-
-def flow_url(settings: Settings) -> str:
-    """How this machine's own processes reach fateflow."""
-    host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host  # noqa: S104
-    return f"http://{host}:{settings.port}"
 
 
 def site_cores(settings: Settings) -> int:
