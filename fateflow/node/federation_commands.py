@@ -36,6 +36,8 @@ class FederationGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads, `head` for one, has enough: click ends quietly
+            raise
         except (FederationError, OSError) as error:
             raise Fault(str(error)) from error
 
