@@ -89,6 +89,7 @@ class Table(Generic[V]):
         function: Callable[[int, Iterator[tuple[Any, V]]], Iterable[tuple[Any, W]]],
         preserves_partitioning: bool = False,
     ) -> Table[W]:
+        """Any rows from each partition as a whole, the function also given its number from 0."""
         kernel = partial(rowwise.map_partition_with_index, function)
         if preserves_partitioning:
             return self._mapped(kernel, keeps_keys=False)
@@ -196,11 +197,6 @@ class Table(Generic[V]):
     def copy(self) -> Table[V]:
         """The same rows: tables are immutable, so nothing is copied."""
         return replace(self)
-
-    def rehash(self, partitions: int) -> Table[V]:
-        """The same rows over another number of partitions."""
-        done = self._done()
-        return replace(done, handle=done.engine.shuffle(done.handle, partitions, "last"))
 
     def map_blocks(self, kernel: Kernel, *, keeps_keys: bool = True) -> Table[Any]:
         """The fast way: a pure function from a partition's blocks to blocks."""

@@ -29,10 +29,6 @@ MAX_FEATURE = 1e8
 Label = int | float | str
 
 
-class PredictMeta(msgspec.Struct, kw_only=True, rename="camel"):
-    threshold: float = 0.5
-
-
 class LRMeta(msgspec.Struct, kw_only=True, rename="camel"):
     penalty: str = "L2"
     tol: float = 1e-4

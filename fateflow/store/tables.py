@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from fateflow.store.database import Database, now_ms
 from fateflow.store.orm import ConnectorRow, JobRow, TableRow, TableUseRow, TaskRow
@@ -101,6 +101,7 @@ def uploads(
 
 
 def put_connector(database: Database, name: str, engine: str, info: dict[str, Any]) -> None:
+    """Store an address under a name; what had the name is replaced."""
     with database.write() as session:
         session.merge(ConnectorRow(name=name, engine=engine, info=info))
 
@@ -110,12 +111,6 @@ def connector(database: Database, name: str) -> dict[str, Any]:
     with database.read() as session:
         found = session.get(ConnectorRow, name)
     return found.info if found else {}
-
-
-def forget_uses(database: Database, namespace: str, name: str) -> None:
-    chosen = delete(TableUseRow).where(TableUseRow.namespace == namespace, TableUseRow.name == name)
-    with database.write() as session:
-        session.execute(chosen)
 
 
 def _uploaded(task: TaskRow) -> Name:

@@ -117,6 +117,9 @@ def test_partitions_as_a_whole(session, a, p):
     assert dict(counted.collect()) == {
         r: sum(v % 3 == r for v in a.values()) for r in {v % 3 for v in a.values()}
     }
+    numbered = made.map_partitions_with_index(lambda i, it: [((i, k), v) for k, v in it])
+    assert {k: v for (_, k), v in numbered.collect()} == a
+    assert {i for (i, _), _ in numbered.collect()} <= set(range(p))
 
 
 @given(rows, partitions, partitions)
