@@ -236,9 +236,10 @@ def warm() -> None:
     """Import all that a worker may need, and keep it out of the collector's way."""
     importlib.import_module("fateflow.worker.main")
     importlib.import_module("fateflow.worker.calls").catalog()
-    # pyarrow imports pandas with the first array it makes: 0.2 s that every worker would pay.
-    for name in ("pandas", "pyarrow.pandas_compat"):
-        importlib.import_module(name)
+    # pyarrow imports pandas, if it is there, with the first array it makes: 0.2 s for every worker.
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("pandas")
+    importlib.import_module("pyarrow.pandas_compat")
     gc.collect()
     gc.freeze()
 
