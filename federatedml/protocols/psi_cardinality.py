@@ -6,7 +6,9 @@ Maths    exact: under everybody's key, equal ids and only those are equal elemen
          estimate: the guest's tokens are counted in the hosts' Bloom filters.
 Round    exact, with the commutative encryption of psi_commutative:
          (1) host -> guest   E_host(H), in random order
-         (2) guest -> host   each set that lacks the host's key, under the guest's
+         (2) guest -> host   each set that lacks the host's key, under one of the guest's: a key
+                             for each set, because two sets under the same keys would tell the
+                             host how many ids they share; at the end every set gets them all
          (3) host -> guest   the same under its own key too, in a new random order
          estimate, with the blind signatures of psi_rsa:
          (1) host -> guest   its public key, and the Bloom filter of its tokens
@@ -18,6 +20,9 @@ Source   Agrawal, Evfimievski and Srikant 2003; FATE 1.x for the estimate.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -62,16 +67,18 @@ class Wire:
 def exact_guest(ctx: Ctx, keys: pa.Array, group: Group, sizes: dict[Party, int]) -> int:
     """The number of ids that all parties have."""
     n_all = {ctx.me: len(keys), **sizes}
-    meter = streams.Meter(ctx, sum(n_all.values()) * len(n_all))
-    secret = group.secret()
+    meter = streams.Meter(ctx, sum(n_all.values()) * 2 * len(sizes))
+    # A single host is sent one set, which it can compare with nothing: one key will do.
+    secrets = [group.secret() for _ in (n_all if len(sizes) > 1 else "1")]
+    key_of = {owner: secrets[i % len(secrets)] for i, owner in enumerate(n_all)}
     for host in ctx.hosts:
         ctx.remote(Wire.sizes, [n for party, n in n_all.items() if party != host], to=host)
-    sets = {ctx.me: _blinded(ctx, keys, group, secret, meter)}
+    sets = {ctx.me: _blinded(ctx, keys, group, key_of[ctx.me], meter)}
     for host, n in sizes.items():
         parts = streams.transformed(  # (1)
             ctx,
             Wire.own,
-            lambda _, rows: group.apply(rows, secret),
+            _under(group, [key_of[host]]),
             n,
             group.width,
             source=host,
@@ -80,9 +87,11 @@ def exact_guest(ctx: Ctx, keys: pa.Array, group: Group, sizes: dict[Party, int])
         rows = streams.gathered(parts, group.width)
         sets[host] = rows[psi.shuffled(len(rows))]
     for owner, begun in sets.items():
-        done = begun
-        for host in (host for host in ctx.hosts if host != owner):
-            done = _passed(ctx, host, done, group, meter)  # (2), (3)
+        done, on_the_way = begun, [host for host in ctx.hosts if host != owner]
+        for host in on_the_way:
+            is_last = host == on_the_way[-1]
+            lacking = [s for s in secrets if s is not key_of[owner]] if is_last else []
+            done = _passed(ctx, host, done, group, lacking, meter)  # (2), (3)
         sets[owner] = shortened(done)
     kept, *others = (psi.fixed(rows) for rows in sets.values())
     for other in others:
@@ -161,12 +170,31 @@ def _blinded(
     return rows
 
 
-def _passed(ctx: Ctx, host: Party, rows: Bytes2D, group: Group, meter: streams.Meter) -> Bytes2D:
-    """Rows under the host's key too, in an order that the host chose."""
+def _under(group: Group, secrets: Sequence[Secret]) -> Callable[[slice, Bytes2D], Bytes2D]:
+    """What puts received rows under these keys too."""
+    return lambda _, rows: reduce(group.apply, secrets, rows)
+
+
+def _passed(
+    ctx: Ctx,
+    host: Party,
+    rows: Bytes2D,
+    group: Group,
+    secrets: Sequence[Secret],
+    meter: streams.Meter,
+) -> Bytes2D:
+    """Rows under the host's key too, in an order that the host chose, and then under these."""
     send(ctx, Wire.passing, rows, host, meter)  # (2)
-    return streams.gathered(
-        streams.receive(ctx, Wire.passed, len(rows), group.width, source=host), group.width
+    parts = streams.transformed(
+        ctx,
+        Wire.passed,
+        _under(group, secrets),
+        len(rows),
+        group.width,
+        source=host,
+        meter=meter,
     )
+    return streams.gathered(parts, group.width)
 
 
 def send(

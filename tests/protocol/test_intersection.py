@@ -212,6 +212,14 @@ def test_the_exact_cardinality_of_three_parties(a, b, c):
     assert reports[GUEST_].told["intersect_num"] == len(a & b & c)
 
 
+def test_a_host_cannot_compare_the_sets_that_pass_through_it():
+    sides = dict.fromkeys((GUEST_, BANK, SHOP), frame("abcdef"))
+    _, _, transcript = intersect({"cardinality_only": True}, sides)
+    for host in (BANK, SHOP):
+        seen = [li.value for li in transcript if (li.message, li.dst) == (Wire.passing.name, host)]
+        assert len({row.tobytes() for rows in seen for row in rows}) == 12
+
+
 def test_the_exact_cardinality_gives_the_guest_no_rows_to_link():
     """What comes back is in another order than what went out, so no id can be tied to it."""
     ids = [f"u{i}" for i in range(200)]
