@@ -177,6 +177,24 @@ def send(path: str, body: Json, show: output.Show | None = None) -> None:
     output.reply(here().client.call(path, body), show, as_json=here().as_json)
 
 
+def unpack(
+    path: str, body: Json, folder: Path, method: str = "POST", word: str = "download"
+) -> None:
+    """Ask for an archive, unpack it into ``folder``, and say so in FATE's words.
+
+    A reply that is no archive (a fault, with its retcode) is shown as it is.
+    """
+    found, fetched = here().client.fetch(path, body, method)
+    if fetched:
+        fetched.unpack(folder)
+        found = {
+            "retcode": 0,
+            "directory": str(folder),
+            "retmsg": f"{word} successfully, please check {folder} directory",
+        }
+    output.reply(found, as_json=here().as_json)
+
+
 def merged(given: Json) -> Json:
     """Options that were given, over the contents of the ``-c`` file if there is one."""
     found = {k: v for k, v in given.items() if v is not None}

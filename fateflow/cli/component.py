@@ -47,18 +47,10 @@ def _output_data(**given: Any) -> None:
     """Download the output tables of a component as CSV."""
     folder = Path(given.pop("output_path")).absolute()
     body = command.merged(given)
-    found, fetched = here().client.fetch(
-        "tracking/component/output/data/download", {**body, "output_path": str(folder)}, "GET"
-    )
-    if fetched:
-        name = "job_{job_id}_{component_name}_{role}_{party_id}_output_data".format(**body)
-        fetched.unpack(folder / name)
-        found = {
-            "retcode": 0,
-            "directory": str(folder / name),
-            "retmsg": f"Download successfully, please check {folder / name} directory",
-        }
-    output.reply(found, as_json=here().as_json)
+    name = "job_{job_id}_{component_name}_{role}_{party_id}_output_data".format(**body)
+    asked = {**body, "output_path": str(folder)}
+    path = "tracking/component/output/data/download"
+    command.unpack(path, asked, folder / name, "GET", word="Download")
 
 
 def _summary(**given: Any) -> None:

@@ -102,16 +102,8 @@ def config(output_path: Path, **given: Any) -> None:
 @command.output_path()
 def log(job_id: str, output_path: Path) -> None:
     """Download all logs of a job."""
-    found, fetched = here().client.fetch("job/log/download", {"job_id": job_id})
-    if fetched:
-        folder = output_path / f"job_{job_id}_log"
-        fetched.unpack(folder)
-        found = {
-            "retcode": 0,
-            "directory": str(folder),
-            "retmsg": f"download successfully, please check {folder} directory",
-        }
-    output.reply(found, as_json=here().as_json)
+    folder = output_path / f"job_{job_id}_log"
+    command.unpack("job/log/download", {"job_id": job_id}, folder)
 
 
 @job.command("tail")

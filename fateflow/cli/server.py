@@ -119,15 +119,7 @@ def list_providers(provider_name: str | None) -> None:
 @command.output_path()
 def download_template(min_data: int | None, output_path: Path) -> None:
     """Small examples: data, DSL and configurations."""
-    found, fetched = here().client.fetch("template/download", {"min_data": min_data})
-    if fetched:
-        fetched.unpack(output_path)
-        found = {
-            "retcode": 0,
-            "directory": str(output_path),
-            "retmsg": f"download successfully, please check {output_path} directory",
-        }
-    output.reply(found, as_json=here().as_json)
+    command.unpack("template/download", {"min_data": min_data}, output_path)
 
 
 def _show_providers(data: Any) -> None:

@@ -17,15 +17,11 @@ KINDS = ("data", "model", "cache")
 
 def put(session: Session, key: TaskKey, kind: str, name: str, **columns: Any) -> None:
     """Record an output; told twice, the second time replaces the first."""
-    job_id, component, version, role, party_id = key
+    job_id, component, *_ = key
     now = now_ms()
     session.merge(
         OutputRow(
-            job_id=job_id,
-            component_name=component,
-            task_version=version,
-            role=role,
-            party_id=party_id,
+            **_columns(key),
             kind=kind,
             name=name,
             task_id=f"{job_id}_{component}",
@@ -38,32 +34,20 @@ def put(session: Session, key: TaskKey, kind: str, name: str, **columns: Any) ->
 
 def of_task(session: Session, key: TaskKey, kind: str) -> Sequence[OutputRow]:
     """Outputs of one kind of one version of a task, in the order in which the DSL names them."""
-    job_id, component, version, role, party_id = key
-    wanted = select(OutputRow).filter_by(
-        job_id=job_id,
-        component_name=component,
-        task_version=version,
-        role=role,
-        party_id=party_id,
-        kind=kind,
-    )
+    wanted = select(OutputRow).filter_by(**_columns(key), kind=kind)
     return session.scalars(wanted.order_by(OutputRow.position, OutputRow.name)).all()
 
 
 def forget(session: Session, key: TaskKey) -> list[OutputRow]:
     """Take the records of a task version's outputs away; what they were, so that files can go."""
     found = [row for kind in KINDS for row in of_task(session, key, kind)]
-    job_id, component, version, role, party_id = key
-    session.execute(
-        delete(OutputRow).where(
-            OutputRow.job_id == job_id,
-            OutputRow.component_name == component,
-            OutputRow.task_version == version,
-            OutputRow.role == role,
-            OutputRow.party_id == party_id,
-        )
-    )
+    session.execute(delete(OutputRow).filter_by(**_columns(key)))
     return found
+
+
+def _columns(key: TaskKey) -> dict[str, Any]:
+    names = ("job_id", "component_name", "task_version", "role", "party_id")
+    return dict(zip(names, key, strict=True))
 
 
 def shared(session: Session, output: OutputRow) -> bool:

@@ -1,7 +1,6 @@
 """What every transport does, run on each of them: in process, and through a gateway's socket."""
 
 import contextlib
-import threading
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from federation.transport.embedded import EmbeddedGateway
 from federation.transport.gateway import Options
 from federation.transport.inproc import Hub
 from federation.transport.local import GatewayTransport
+from tests.threads import in_thread
 
 G, H, A = Party(GUEST, "9999"), Party(HOST, "10000"), Party(ARBITER, "9999")
 JOB, TOKEN = "202611210001", "t" * 32
@@ -81,27 +81,6 @@ def network(make_network):
 
 def envelope(number=0, src=G, dst=H, message="test.x"):
     return Envelope(JOB, "component_0", 0, message, number, src, dst, "plain", "x")
-
-
-def in_thread(function):
-    """The outcome of a function that blocks, from a thread of its own."""
-    outcome = []
-
-    def call():
-        try:
-            outcome.append(function())
-        except Exception as error:  # noqa: BLE001 (the outcome)
-            outcome.append(error)
-
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-
-    def join():
-        thread.join(20)
-        assert not thread.is_alive(), "it still waits"
-        return outcome[0]
-
-    return join
 
 
 def test_a_message_arrives_whether_it_is_sent_or_asked_for_first(network):

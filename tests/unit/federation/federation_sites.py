@@ -137,27 +137,6 @@ def envelope(number=0, src=GUEST_, dst=HOST_, job=JOB):
     return Envelope(job, "hetero_lr_0", 0, "lr.x", number, src, dst, "plain", "a sum", "float64[3]")
 
 
-def in_thread(function):
-    """The outcome of a function that blocks: call what is returned to wait for it."""
-    outcome = []
-
-    def call():
-        try:
-            outcome.append(function())
-        except Exception as error:  # noqa: BLE001 (the outcome)
-            outcome.append(error)
-
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-
-    def join():
-        thread.join(30)
-        assert not thread.is_alive(), "it still waits"
-        return outcome[0]
-
-    return join
-
-
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
