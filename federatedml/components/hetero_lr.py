@@ -175,7 +175,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
         self,
         ctx: Ctx,
         train: None,  # noqa: ARG002 (the arbiter has no rows)
-        validate: None,  # noqa: ARG002
+        validate: None,  # noqa: ARG002 (nor any to validate)
         start: LRModel | None,
     ) -> HeteroLRModel:
         secret = keygen.arbiter_makes(ctx, Wire.key, self.params.encrypt_param)
@@ -415,6 +415,8 @@ class HeteroLR(Trainer[HeteroLRParams]):
         p = self.params
         seed, version = p.init_param.random_seed, "batches 1"
         settings = (p.batch_size, p.batch_strategy, float(p.masked_rate), seed, version)
+        if not p.shuffle:  # else the decoys of this run would tell of the batches of a shuffled one
+            settings = (*settings, "in order")
         return Batches(
             len(y),
             p.batch_size,
