@@ -205,17 +205,23 @@ class Gateway:
         """News of tasks, idle time-outs, changed routes: messages wake their own waiters."""
         while True:
             await asyncio.sleep(_WATCH_S)
-            asked: dict[Link, list[wire.Task]] = {}
-            for peer in {w.peer for w in self.mailbox.waiters()}:
-                if self.hosts(peer.party_id):
-                    self.mailbox.heard(peer, self.mailbox.state_of(peer))
-                else:
-                    asked.setdefault(self._link(peer.party_id, peer.role), []).append(peer)
-            for link, tasks in asked.items():
-                link.ask(tasks)
-            for link in self._links.values():
-                link.follow_route()
-            self.mailbox.expire()
+            try:
+                self._look_at_waiters()
+            except Exception:  # noqa: BLE001 (one bad round must not end all watching)
+                _log.exception("looking after those who wait failed")
+
+    def _look_at_waiters(self) -> None:
+        asked: dict[Link, list[wire.Task]] = {}
+        for peer in {w.peer for w in self.mailbox.waiters()}:
+            if self.hosts(peer.party_id):
+                self.mailbox.heard(peer, self.mailbox.state_of(peer))
+            else:
+                asked.setdefault(self._link(peer.party_id, peer.role), []).append(peer)
+        for link, tasks in asked.items():
+            link.ask(tasks)
+        for link in self._links.values():
+            link.follow_route()
+        self.mailbox.expire()
 
 
 def _clear_socket(path: Path) -> None:

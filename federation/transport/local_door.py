@@ -195,17 +195,28 @@ class LocalDoor(asyncio.Protocol):
         if isinstance(found, FederationError):
             self._reply(wire.failed(found))
         elif found.record.size <= wire.INLINE:
-            payload = self._site.mailbox.spool.read(found)
-            self._reply(wire.Payload(len(payload)), payload)
+            self._reply(*self._read(found))
         else:
             self._reply(wire.Payload(found.record.size, found.path))
+
+    def _read(self, kept: Kept) -> tuple[wire.FromGateway, bytes]:
+        """A small payload; what cannot be read is said to its receiver, not to its sender."""
+        try:
+            payload = self._site.mailbox.spool.read(kept)
+        except OSError as error:
+            about = kept.record.envelope.message
+            return wire.failed(GatewayRefused(about, f"{error.strerror or error}")), b""
+        return wire.Payload(len(payload)), payload
 
     def _taken(self, taken: wire.Taken) -> None:
         mailbox = self._site.mailbox
         job = mailbox.jobs.get(self._job_id or "")
         kept = job.messages.get(token.identity_key(taken.envelope)) if job else None
         if kept is not None and kept.state == "in":
-            mailbox.spool.release(kept, wire.INLINE)
+            try:
+                mailbox.spool.release(kept, wire.INLINE)
+            except OSError:  # nobody waits for a reply; an answer would be taken for the next one's
+                _log.exception("local socket: a message that was taken is not freed")
 
     def _control(self, request: wire.ToGateway, payload: bytes) -> wire.FromGateway | None:
         mailbox = self._site.mailbox

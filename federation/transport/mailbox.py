@@ -122,7 +122,12 @@ class Mailbox:
     def load(self) -> None:
         """Read jobs and messages of the gateway's former life; deliver what was not delivered."""
         for path in sorted(self._folder.glob("*.json")):
-            known = msgspec.json.decode(path.read_bytes(), type=JobFile)
+            try:
+                known = msgspec.json.decode(path.read_bytes(), type=JobFile)
+            except msgspec.DecodeError:  # a power cut: fateflow registers the job again
+                _log.exception("%s cannot be read and is set aside", path)
+                path.rename(path.with_suffix(".broken"))
+                continue
             if known.ended and time.time() - known.ended > _REMEMBER_ENDED_S:
                 path.unlink()
             elif known.ended:
@@ -166,8 +171,8 @@ class Mailbox:
         if job is None:
             return
         job.cancelled = reason or "no reason given"
-        self._save(job)
         self.fail(lambda w: w.envelope.job_id == job_id, Cancelled(job_id, job.cancelled))
+        self._save(job)
 
     def end(self, job_id: str) -> None:
         """Forget a job; also one that was never registered, which is then known to be over."""
@@ -175,10 +180,10 @@ class Mailbox:
             return
         self.jobs.pop(job_id, None)
         self.ended[job_id] = time.time()
-        self._write(job_id, JobFile("", [], ended=self.ended[job_id]))
-        self.spool.free_job(job_id)
+        self.spool.free_job(job_id)  # first: a full disk keeps only the note from being written
         self.tasks = {t: p for t, p in self.tasks.items() if t.job_id != job_id or p.connections}
         self.fail(lambda w: w.envelope.job_id == job_id, Cancelled(job_id, "it is over"))
+        self._write(job_id, JobFile("", [], ended=self.ended[job_id]))
 
     def drop_task(self, job_id: str, component: str, version: int) -> None:
         job = self.jobs.get(job_id)
@@ -190,7 +195,6 @@ class Mailbox:
             if (about.component, about.version) == (component, version):
                 self.spool.free(kept)
                 del job.messages[key]
-        self._save(job)
         self.fail(
             lambda w: (
                 (w.envelope.job_id, w.envelope.component, w.envelope.version)
@@ -198,6 +202,7 @@ class Mailbox:
             ),
             Cancelled(job_id, f"{component} version {version} is over"),
         )
+        self._save(job)
 
     def greet(self, job_id: str) -> str:
         """The token with which a worker of this job must greet. Raises as ``admit``."""
@@ -318,6 +323,8 @@ class Mailbox:
         presence = self.tasks[task]
         presence.connections -= 1
         presence.left = time.monotonic()
+        if not presence.connections and task.job_id not in self.jobs:
+            del self.tasks[task]  # its job ended before it did
 
     def state_of(self, task: wire.Task) -> TaskState:
         """What this site knows of a task of its own: asked by its peers, here and elsewhere."""

@@ -140,6 +140,9 @@ class Link:
                 channel, stream, endpoint = await self._connect()
             except Unreachable as error:
                 self._failed(error)
+            except Exception as error:  # noqa: BLE001 (a key file is being replaced: try again)
+                _log.exception("party %s cannot be dialled", self.party_id)
+                self._failed(Unreachable(self.party_id, f"{type(error).__name__} while dialling"))
             else:
                 pause, self.trouble = _FIRST_PAUSE_S, ""
                 await self._session(channel, stream, endpoint)

@@ -92,10 +92,10 @@ class Spool:
         handle = os.open(draft, os.O_WRONLY | os.O_APPEND)
         try:
             found, footer = os.fstat(handle).st_size, _footer(record)
-            if found == record.size:
-                _write_all(handle, footer)
-            elif found != record.size + len(footer):  # killed between footer and move: as good
+            if not record.size <= found <= record.size + len(footer):
                 raise ValueError(f"{found} bytes put down, {record.size} announced")
+            os.ftruncate(handle, record.size)  # a footer that a kill or a full disk cut short
+            _write_all(handle, footer)
         finally:
             os.close(handle)
         path = self._path(record, state)
@@ -122,7 +122,10 @@ class Spool:
         """Where the bytes of an arriving message are gathered. Same digest, same file."""
         folder = self.folder / record.envelope.job_id
         folder.mkdir(exist_ok=True, mode=0o700)
-        return folder / f"{record.key}.{record.sha256.hex()[:16]}.part"
+        path = folder / f"{record.key}.{record.sha256.hex()[:16]}.part"
+        if path.exists() and path.stat().st_size > record.size:
+            os.truncate(path, record.size)  # all was here: killed while it was made a message
+        return path
 
     def scan(self, job_id: str) -> Iterator[Kept]:
         """What survived of a job. A file without a sound record is set aside as ``.broken``."""

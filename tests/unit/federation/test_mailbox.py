@@ -1,13 +1,20 @@
 """What a gateway decides, without a network."""
 
+import asyncio
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from federation_sites import GUEST_, HOST_, JOB, TOKEN, envelope
 
-from federation.errors import GatewayRefused, PeerFailed, PeerSilent
+from federation.errors import Cancelled, GatewayRefused, PeerFailed, PeerSilent, Unreachable
+from federation.route import Endpoint
 from federation.transport import mailbox as box
+from federation.transport import wire
+from federation.transport.local_door import LocalDoor
 from federation.transport.mailbox import Mailbox, task_of
+from federation.transport.outbound import Link
 from federation.transport.spool import Record, Spool
 
 
@@ -131,3 +138,80 @@ def test_a_large_payload_taken_twice_is_refused_and_a_small_one_is_given_again(m
     assert len(wait(mailbox, envelope(0))) == 1
     with pytest.raises(GatewayRefused, match="taken already"):
         wait(mailbox, envelope(1))
+
+
+def test_a_job_file_that_a_power_cut_emptied_does_not_keep_the_gateway_from_starting(tmp_path):
+    make(tmp_path, [])
+    (tmp_path / "jobs" / f"{JOB}.json").write_bytes(b"")
+    again = make(tmp_path, [])
+    assert list(again.jobs) == [JOB]
+    assert (tmp_path / "jobs" / f"{JOB}.broken").exists()
+
+
+def test_a_full_disk_does_not_keep_an_ended_job_from_being_freed(mailbox, monkeypatch):
+    kept = mailbox.spool.keep(Record(envelope(), 3, bytes(32), b""), b"abc", "in")
+    found = wait(mailbox, envelope(1))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(mailbox, "_write", full)
+    with pytest.raises(OSError, match="No space"):
+        mailbox.end(JOB)
+    assert not Path(kept.path).exists()
+    assert [type(f) for f in found] == [Cancelled]
+
+
+def test_a_large_message_killed_while_it_was_made_one_goes_on_where_its_payload_ends(mailbox):
+    record = Record(envelope(), 5, bytes(32), b"")
+    part = mailbox.spool.part(record)
+    part.write_bytes(b"bytes and half a foot")
+    assert mailbox.spool.part(record).stat().st_size == 5
+    part.write_bytes(b"bytes and half a foot")
+    assert mailbox.spool.read(mailbox.spool.adopt(record, part, "in")) == b"bytes"
+
+
+def test_a_worker_that_outlives_its_job_is_forgotten_when_it_leaves(mailbox):
+    mailbox.came(GUESTS)
+    mailbox.end(JOB)
+    mailbox.left(GUESTS)
+    assert mailbox.tasks == {}
+
+
+def test_word_that_a_message_was_taken_has_no_answer_even_on_a_full_disk(mailbox, monkeypatch):
+    record = Record(envelope(), 300_000, bytes(32), b"")
+    mailbox.put(mailbox.jobs[JOB], mailbox.spool.keep(record, bytes(300_000), "in"))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(mailbox.spool, "keep", full)
+    replies = []
+    door = LocalDoor(SimpleNamespace(mailbox=mailbox))
+    monkeypatch.setattr(door, "_reply", replies.append)
+    door._job_id = JOB
+    door._serve(wire.Taken(envelope()), b"")
+    assert replies == []
+
+
+def test_a_dial_that_fails_in_an_unforeseen_way_is_told_and_tried_again():
+    dialled = []
+
+    class Site:
+        routes = SimpleNamespace(
+            table=SimpleNamespace(lookup=lambda *_: (Endpoint("127.0.0.1", 1),))
+        )
+
+        async def dial(self, *_):
+            dialled.append(1)
+            raise FileNotFoundError("party.key")
+
+    async def call_twice():
+        link = Link(Site(), "10000", "default")
+        for _ in range(2):
+            with pytest.raises(Unreachable, match="FileNotFoundError"):
+                await link.call("collect_tasks", b"", 5.0)
+        await link.close()
+
+    asyncio.run(call_twice())
+    assert len(dialled) == 2
