@@ -415,8 +415,8 @@ class HeteroLR(Trainer[HeteroLRParams]):
         p = self.params
         seed, version = p.init_param.random_seed, "batches 1"
         settings = (p.batch_size, p.batch_strategy, float(p.masked_rate), seed, version)
-        if not p.shuffle:  # else the decoys of this run would tell of the batches of a shuffled one
-            settings = (*settings, "in order")
+        # Else the decoys of a run in order would tell of the batches of a shuffled one.
+        more = () if p.shuffle or p.batch_strategy == "random" else ("in order",)
         return Batches(
             len(y),
             p.batch_size,
@@ -424,7 +424,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
             shuffle=p.shuffle,
             masked_rate=p.masked_rate,
             needed=needed,
-            key=guest_key(side.x, y, side.iters, needed, *settings),
+            key=guest_key(side.x, y, side.iters, needed, *settings, *more),
         )
 
     def _watch(

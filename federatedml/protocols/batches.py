@@ -9,8 +9,11 @@ batches and decoys, so a run can be repeated bit for bit, and a host that sees t
 learns nothing from comparing supersets, as it would if the decoys were drawn anew.
 
 A batch of no more rows than a host has features would let that host solve its gradient for the
-residual, which tells the label, of every row. Hosts therefore say how many rows they need; a
-mask is widened to that, and without one the training is refused.
+residual, which tells the label, of every row; the last batch, the rest of the rows, counts too.
+Hosts therefore say how many rows they need, and such a training is refused. A mask over drawn
+batches is widened to that number instead, with a warning: it hides which rows are in the batch,
+but a host can look for the solution with the most zeros. Over batches in the order of the rows
+(without shuffle) a mask hides nothing, because the host can count.
 """
 
 from __future__ import annotations
@@ -112,8 +115,8 @@ class Batches:
         self._check(masked, needed)
 
     def _check(self, masked: bool, needed: int) -> None:
-        there = self._shown if masked else self.size
-        if there >= needed:
+        smallest = min(self.sizes)
+        if smallest >= needed:
             return
         if self.whole:
             LOG.warning(
@@ -123,15 +126,32 @@ class Batches:
                 self.n_rows,
             )
             return
-        raise BadData(
-            f"batches of {there} rows: a host with {needed - 1} features could work out labels; "
-            f"use batch_size -1, a batch_size of at least {needed}, or masked_rate > 0"
+        there = self._shown if masked and self._drawn else smallest
+        if there < needed:
+            raise BadData(
+                f"batches of {there} rows: a host with {needed - 1} features could work out "
+                f"labels; use batch_size -1, a batch_size of at least {needed} that leaves no "
+                "smaller rest, or masked_rate > 0 with shuffle"
+            )
+        LOG.warning(
+            "a host has %d features or more and a batch has %d rows among %d that are shown: by "
+            "looking for sparse solutions it could work out labels; use a batch_size of at least "
+            "%d that leaves no smaller rest, or -1",
+            needed - 1,
+            smallest,
+            there,
+            needed,
         )
 
     @property
     def renewed(self) -> bool:
         """Whether batches differ from iteration to iteration."""
-        return not self.whole and (self._shuffle or bool(self._shown) or self.strategy == "random")
+        return not self.whole and (self._drawn or bool(self._shown))
+
+    @property
+    def _drawn(self) -> bool:
+        """Whether batches are drawn, not cut in the order of the rows."""
+        return self._shuffle or self.strategy == "random"
 
     @property
     def sizes(self) -> list[int]:
@@ -153,8 +173,7 @@ class Batches:
         if self.whole:
             yield Batch(everything, everything, everything)
             return
-        drawn = self.strategy == "random" or self._shuffle
-        order = self._draw.permutation(self.n_rows) if drawn else everything
+        order = self._draw.permutation(self.n_rows) if self._drawn else everything
         start = 0
         for size in self.sizes:
             rows = np.sort(order[start : start + size])

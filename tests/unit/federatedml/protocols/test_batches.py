@@ -73,6 +73,23 @@ def test_too_small_a_batch_is_refused_or_warned_of(caplog):
     assert "work out labels" in caplog.text
 
 
+def test_the_last_batch_counts_too():
+    with pytest.raises(BadData, match="batches of 1 rows"):
+        Batches(101, 50, needed=31)
+    Batches(101, 50, needed=31, strategy="random")
+
+
+def test_a_mask_over_batches_in_the_order_of_rows_does_not_count():
+    with pytest.raises(BadData, match=r"batches of 10 rows.*with shuffle"):
+        Batches(100, 10, masked_rate=5, needed=31, shuffle=False)
+
+
+def test_a_batch_that_only_its_mask_protects_is_warned_of(caplog):
+    with caplog.at_level(logging.WARNING):
+        Batches(101, 50, masked_rate=1, needed=31)
+    assert "sparse solutions" in caplog.text
+
+
 def test_different_numbers_of_rows_are_noticed():
     with pytest.raises(BadData, match="different numbers of rows"):
         Batches(25, -1).plan(0).followed(24, "hetero_lr_0")
