@@ -208,9 +208,6 @@ def _checked(block: bytes, first_line: int) -> bytes:
     return block.replace(b"\r\n", b"\n") if b"\r" in block else block
 
 
-# --- names ----------------------------------------------------------------------------------------
-
-
 def _names(lines: list[str], options: CsvOptions) -> Names:
     delimiter = options.delimiter
     cells = [line.split(delimiter) for line in lines]
@@ -249,9 +246,6 @@ def _is_wide(cells: list[list[str]], options: CsvOptions) -> bool:
     widths = [len(row) for row in cells[1:]]
     usual = max((widths.count(width) for width in set(widths)), default=0)
     return len(widths) >= 5 and usual * 2 < len(widths)
-
-
-# --- splitting ------------------------------------------------------------------------------------
 
 
 def _fields(block: bytes, delimiter: bytes, width: int, first_line: int) -> list[pa.Array]:

@@ -45,8 +45,6 @@ class Table(Generic[V]):
     def partitions(self) -> int:
         return len(self.handle.partitions)
 
-    # --- verbs that keep keys: recorded, run together later ---------------------------------
-
     def map_values(self, function: Callable[[V], W]) -> Table[W]:
         """Each value replaced; keys, partitions and order stay."""
         step = rowwise.Step("map_values", function)
@@ -55,8 +53,6 @@ class Table(Generic[V]):
     def filter(self, keep: Callable[[Any, V], bool]) -> Table[V]:
         """Rows for which ``keep(key, value)``."""
         return replace(self, pending=(*self.pending, rowwise.Step("filter", keep)))
-
-    # --- verbs that make new keys -----------------------------------------------------------
 
     def map(self, function: Callable[[Any, V], tuple[Any, W]]) -> Table[W]:
         """Each row to one row, placed by its new key. Of equal new keys the last wins."""
@@ -113,8 +109,6 @@ class Table(Generic[V]):
         """One row per non-empty partition: its rows as a list."""
         return self.apply_partitions(list)
 
-    # --- two tables ---------------------------------------------------------------------------
-
     def join(self, other: Table[U], combine: Callable[[V, U], W]) -> Table[W]:
         """Rows whose key is in both, valued ``combine(mine, theirs)``."""
         joined = self._zipped(other, partial(rowwise.join_rows, combine), "inner")
@@ -132,8 +126,6 @@ class Table(Generic[V]):
     def subtract_by_key(self, other: Table[Any]) -> Table[V]:
         """My rows whose key the other does not have, values untouched."""
         return replace(self._zipped(other, rowwise.left_rows, "anti"), schema=self.schema)
-
-    # --- to the driver ------------------------------------------------------------------------
 
     def reduce(self, function: Callable[[V, V], V]) -> V | None:
         """Values folded in order; the function must be associative. None if there are no rows.
@@ -192,8 +184,6 @@ class Table(Generic[V]):
             raise ValueError("sample: give fraction or num")
         return replace(done._picked(chosen), schema=self.schema)
 
-    # --- whole tables -------------------------------------------------------------------------
-
     def copy(self) -> Table[V]:
         """The same rows: tables are immutable, so nothing is copied."""
         return replace(self)
@@ -210,8 +200,6 @@ class Table(Generic[V]):
 
     def destroy(self) -> None:
         self.engine.drop(self.handle)
-
-    # --- inside -------------------------------------------------------------------------------
 
     def _done(self) -> Table[V]:
         """This table with its recorded steps run, in one pass."""

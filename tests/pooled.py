@@ -46,7 +46,7 @@ def _is_over(params, losses, step):
     return np.linalg.norm(step) < params.tol
 
 
-class _sqn:  # noqa: N801
+class _sqn:  # noqa: N801 (FATE's name)
     """Dense BFGS from the kept pairs: the textbook recursion on the inverse Hessian."""
 
     def __init__(self, x, s, l2, params):

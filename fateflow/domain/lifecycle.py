@@ -118,9 +118,6 @@ def progress(statuses: Iterable[Status]) -> int:
     return 100 * sum(s in ENDS for s in given) // len(given) if given else 100
 
 
-# --- what to do next ------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Task:
     """A component's latest version over all its parties.
@@ -266,7 +263,7 @@ def _starts(snapshot: Snapshot) -> list[Command]:
     ]
     # A job with nothing running may always start one component, or it could wait for ever.
     room = max(snapshot.free_cores, 0 if begun else 1)
-    if snapshot.parallelism:
+    if snapshot.parallelism > 0:
         room = min(room, snapshot.parallelism - len(begun))
     for task in sorted(snapshot.tasks, key=lambda t: (t.position, t.component)):
         if room <= 0:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from fateflow.domain.lifecycle import DONE, Status
 from fateflow.errors import Refused
 from fateflow.site import Site
+from fateflow.store import jobs
 from fateflow.store import tasks as rows
 from fateflow.store.database import now_ms
 from fateflow.store.orm import MetricRow, OutputRow, SummaryRow, TaskRow
@@ -21,6 +22,11 @@ _RESULTS: tuple[Any, ...] = (OutputRow, MetricRow, SummaryRow)
 def check(site: Site, request: wire.CreateJob) -> None:
     """Raises Refused if the earlier job, or a good end of a listed component, is not here."""
     with site.database.read() as session:
+        earlier = str(request.inheritance_info.get("job_id", ""))
+        job = jobs.one(session, earlier, request.role, request.party_id)
+        initiator = (request.initiator_role, request.initiator_party_id)
+        if job is not None and initiator not in jobs.roles_of(job):
+            raise Refused(f"inheritance_info: {' '.join(initiator)} had no part in job {earlier}")
         for plan, old in _pairs(session, request):
             if old is None or Status(old.party_status) not in DONE:
                 raise Refused(
@@ -63,7 +69,7 @@ def _copy(session: Session, row_type: Any, old: TaskRow, job_id: str) -> None:
         party_id=old.party_id,
     )
     for row in session.scalars(wanted).all():
-        columns = {c: getattr(row, c) for c in row_type.__table__.columns.keys()}  # noqa: SIM118
+        columns = {c: getattr(row, c) for c in row_type.__table__.columns.keys()}  # noqa: SIM118 (a column collection)
         columns.pop("id", None)
         columns.update(job_id=job_id, task_version=0)
         if "task_id" in columns:

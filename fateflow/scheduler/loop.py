@@ -77,8 +77,6 @@ class Scheduler:
         self._underway: frozenset[Work] = frozenset()
         self._thread: threading.Thread | None = None
 
-    # --- the thread ---------------------------------------------------------------------------
-
     def start(self) -> None:
         """Begin to decide, in a thread of its own."""
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
@@ -177,8 +175,6 @@ class Scheduler:
         if self._until is not None:
             moments.append(self._until)
         return max(0.0, (min(moments) - self.clock()) / 1000) if moments else None
-
-    # --- deciding -----------------------------------------------------------------------------
 
     def _step(self) -> None:
         now = self.clock()
@@ -284,8 +280,6 @@ class Scheduler:
 
     def _has_peers(self, job: JobRow) -> bool:
         return any(not self.site.settings.hosts(party) for _, party in jobs.roles_of(job))
-
-    # --- doing --------------------------------------------------------------------------------
 
     def _decided(self, work: Work, act: Callable[[], str]) -> None:
         """Have what this step decided done, unless that was underway when it looked."""

@@ -48,9 +48,6 @@ def served(session: Session, **columns: Any) -> Sequence[ModelServiceRow]:
     return session.scalars(wanted.order_by(ModelServiceRow.update_time.desc())).all()
 
 
-# --- tags -----------------------------------------------------------------------------------------
-
-
 def tag(session: Session, name: str) -> TagRow | None:
     return session.get(TagRow, name)
 

@@ -164,9 +164,6 @@ Event = (
 )
 
 
-# --- the zygote's socket: one JSON object a line, <home>/run/zygote.sock -------------------------
-
-
 class Launch(msgspec.Struct, frozen=True, tag="launch"):
     """Fork a worker for the task in this folder. Reply: Launched."""
 

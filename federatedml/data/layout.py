@@ -128,9 +128,6 @@ def raw_schema_shown(schema: RawSchema) -> dict[str, Any]:
     return {"header": schema.header, "meta": schema.meta, "sid": schema.sid}
 
 
-# --- writing --------------------------------------------------------------------------------------
-
-
 def _metadata(kept: _Kept) -> dict[bytes, bytes]:
     return {METADATA: msgspec.json.encode(kept)}
 
@@ -192,9 +189,6 @@ def _array(column: NDArray[Any] | pa.Array) -> pa.Array:
 
 def _builtin(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
-
-
-# --- reading --------------------------------------------------------------------------------------
 
 
 def _kept(schema: pa.Schema) -> _Kept:

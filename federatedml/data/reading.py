@@ -71,9 +71,6 @@ def read(raw: RawTable, form: Format, wishes: Wishes) -> Parsed:
     return _named_fields(raw, form, wishes)
 
 
-# --- dense ----------------------------------------------------------------------------------------
-
-
 def _dense(raw: RawTable, form: Format, wishes: Wishes) -> Parsed:
     columns = _columns(raw, form)
     taken: set[str] = set()
@@ -208,9 +205,6 @@ def _kind(name: str, columns: Mapping[str, object], form: Format) -> str:
         return apart[name]
     of = next((own for own in apart if own not in columns and own.lower() == name.lower()), None)
     return apart[of] if of is not None else form.data_type
-
-
-# --- svmlight and tags ----------------------------------------------------------------------------
 
 
 def _named_fields(raw: RawTable, form: Format, wishes: Wishes) -> Parsed:

@@ -88,7 +88,7 @@ def main(folder: Path) -> None:
         "weights": sorted(lr.get_model_param()["weight"]),
         "table": sorted(lr.get_output_data_table()),
     }
-    print(json.dumps(told))  # noqa: T201
+    print(json.dumps(told))  # noqa: T201 (read by the test)
 
 
 if __name__ == "__main__":

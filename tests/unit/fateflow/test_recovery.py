@@ -168,9 +168,6 @@ def test_a_job_that_waited_for_cores_still_waits_its_turn(site):
     assert job(again, other).status == "success"
 
 
-# --- two sites ------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def two(tmp_path, clock):
     wires = farm.Wires()

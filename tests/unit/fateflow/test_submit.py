@@ -225,9 +225,6 @@ def test_a_party_that_cannot_even_be_told_to_drop_the_job_is_noted(site, monkeyp
     assert "could not be dropped at host 10000" in caplog.text
 
 
-# --- prediction and inheritance -------------------------------------------------------------------
-
-
 def trained(site) -> tuple[str, str]:
     """(model id, deployed version) of a job that ran."""
     data = submit.submit(site, lr_job(), lr_conf())

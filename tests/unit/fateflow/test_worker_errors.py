@@ -42,5 +42,5 @@ def test_an_unexpected_error_never_quotes_a_value(fault):
 
 
 def test_errors_about_code_and_files_are_told_with_their_text():
-    error = raised(lambda: open("/nowhere/at/all").close())  # noqa: PTH123
+    error = raised(lambda: open("/nowhere/at/all").close())  # noqa: PTH123 (its text names the place)
     assert "/nowhere/at/all" in main._one_line(error)

@@ -123,7 +123,7 @@ def test_undelivered_messages_are_delivered_after_a_restart_and_delivered_ones_a
 
 def test_a_spoilt_file_is_set_aside_at_start(mailbox, tmp_path):
     kept = mailbox.spool.keep(Record(envelope(), 3, bytes(32), b""), b"abc", "in")
-    with open(kept.path, "r+b") as file:  # noqa: PTH123
+    with open(kept.path, "r+b") as file:  # noqa: PTH123 (a test of the file itself)
         file.truncate(20)
     again = make(tmp_path, [])
     assert again.jobs[JOB].messages == {}

@@ -207,9 +207,6 @@ def test_a_refusal_there_fails_whoever_waits_here(network):
         guest.receive(envelope(0, HOST_, GUEST_))
 
 
-# --- the local socket --------------------------------------------------------------------------
-
-
 def test_a_worker_without_the_token_or_for_another_party_does_not_get_in(network):
     with pytest.raises(GatewayRefused, match="does not prove the secret"):
         network.transport(GUEST_, token="a wrong token of a job").send(envelope(), b"")
