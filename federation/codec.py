@@ -26,6 +26,19 @@ _ARRAY, _BIGINT, _TUPLE, _SET, _STRUCT, _ARROW, _CSR = range(1, 8)
 _DTYPES = frozenset(["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"])
 
 
+_FAULTS = (
+    msgspec.DecodeError,
+    pa.ArrowException,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What bytes that ``encode`` did not produce can set off."""
+
+
 class Malformed(FederationError, ValueError):
     def __init__(self, problem: str) -> None:
         super().__init__(f"malformed payload: {problem}")
@@ -80,9 +93,7 @@ def decode(payload: bytes | memoryview) -> Any:
         return _DECODER.decode(payload)
     except Malformed:
         raise
-    except (msgspec.DecodeError, ValueError, TypeError, KeyError, IndexError, RecursionError) as e:
-        raise Malformed(str(e)) from e
-    except pa.ArrowException as e:
+    except _FAULTS as e:
         raise Malformed(str(e)) from e
 
 
@@ -178,7 +189,7 @@ def _ext_hook(code: int, data: memoryview) -> Any:
             raise Malformed(f"unknown type {type_id!r}")
         return _BY_ID[type_id].build(fields)
     if code == _ARROW:
-        return pa.ipc.open_stream(pa.py_buffer(data)).read_all()
+        return _unpack_arrow(pa.py_buffer(data))
     if code == _CSR:
         return _unpack_csr(_DECODER.decode(data))
     raise Malformed(f"unknown extension {code}")
@@ -198,6 +209,50 @@ def _unpack_array(data: memoryview) -> np.ndarray:
     if count * dtype.itemsize != len(raw):
         raise Malformed("array size does not match its header")
     return np.frombuffer(raw, dtype=dtype).reshape(shape).copy()
+
+
+def _unpack_arrow(data: pa.Buffer) -> pa.Table:
+    """A table whose offsets and values were checked. Compressed ones, which take memory that
+    their size does not show, are refused: ``encode`` makes none."""
+    for message in pa.ipc.MessageReader.open_stream(data):
+        if _is_compressed(memoryview(message.metadata)):
+            raise Malformed("compressed table")
+    table = pa.ipc.open_stream(data).read_all()
+    table.validate(full=True)
+    return table
+
+
+def _is_compressed(message: memoryview) -> bool:
+    """Whether the header of an Arrow message names a compression of its body.
+
+    Source: Arrow format, Message.fbs: header type and header are fields 1 and 2 of a message, the
+    record batch is field 1 of a dictionary batch (type 2), compression field 3 of a record batch
+    (type 3).
+    """
+    table = int.from_bytes(message[:4], "little")
+    kind_at, header = _field(message, table, 1), _field(message, table, 2)
+    kind = message[kind_at] if kind_at else 0
+    if not header or kind not in (2, 3):
+        return False
+    batch = _target(message, header)
+    if kind == 2:
+        batch = _target(message, _field(message, batch, 1))
+    return bool(_field(message, batch, 3))
+
+
+def _field(message: memoryview, table: int, number: int) -> int:
+    """Where a field of a flatbuffer's table is; 0 if it is not there."""
+    layout = table - int.from_bytes(message[table : table + 4], "little", signed=True)
+    size, slot = int.from_bytes(message[layout : layout + 2], "little"), 4 + 2 * number
+    if slot + 2 > size:
+        return 0
+    offset = int.from_bytes(message[layout + slot : layout + slot + 2], "little")
+    return table + offset if offset else 0
+
+
+def _target(message: memoryview, place: int) -> int:
+    """Where the table is to which the flatbuffer's place points."""
+    return place + int.from_bytes(message[place : place + 4], "little")
 
 
 def _unpack_csr(parts: Any) -> sparse.csr_matrix:

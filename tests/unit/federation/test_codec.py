@@ -74,3 +74,39 @@ def test_a_changed_byte_is_a_value_or_malformed(place, byte):
 def test_other_types_are_refused_at_the_sender_with_the_place(value):
     with pytest.raises(UndeclaredType, match=r"lr\.x"):
         codec.encode(value, "lr.x")
+
+
+def arrow_payload(table, **options):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as out:
+        out.write(table)
+    return bytes(sink.getvalue())
+
+
+def as_arrow(stream):
+    return codec.decode(codec._ENCODER.encode(codec._ext(codec._ARROW, stream)))
+
+
+@pytest.mark.parametrize("form", ["plain", "dictionary"])
+def test_a_compressed_table_is_refused_before_it_takes_memory(form):
+    column = pa.array(["a" * 5000] * 20)
+    table = pa.table({"x": column.dictionary_encode() if form == "dictionary" else column})
+    assert as_arrow(arrow_payload(table)).equals(table)
+    for how in ("zstd", "lz4"):
+        with pytest.raises(codec.Malformed, match="compressed"):
+            as_arrow(arrow_payload(table, compression=how))
+
+
+def test_a_table_that_points_outside_itself_is_malformed():
+    offsets = np.array([0, 3, 7], dtype=np.int32)
+    stream = arrow_payload(pa.table({"x": ["abc", "defg"]}))
+    assert stream.count(offsets.tobytes()) == 1
+    offsets[1] = 10**6
+    with pytest.raises(codec.Malformed):
+        as_arrow(stream.replace(np.array([0, 3, 7], np.int32).tobytes(), offsets.tobytes()))
+
+
+def test_parts_of_another_type_are_malformed():
+    parts = [[1, 1], [0, 0], [], []]
+    with pytest.raises(codec.Malformed):
+        codec.decode(codec._ENCODER.encode(codec._ext(codec._CSR, codec._ENCODER.encode(parts))))
