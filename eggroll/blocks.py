@@ -76,6 +76,7 @@ class Block:
 
 
 def kind_of(values: Values) -> str:
+    """How a block holds its values: pyobj, cipher, arrow, csr or dense."""
     if isinstance(values, list):
         return "pyobj"
     if isinstance(values, Ciphers):

@@ -65,35 +65,41 @@ def _tell_where(error: BaseException, verb: str, partition: int, row: int) -> No
 
 
 def pairs_of(blocks: list[Block]) -> Iterator[Pair]:
+    """The (key, value) rows of a partition, in its order."""
     for block in blocks:
         yield from block.pairs()
 
 
 def map_rows(function: Callable[..., Pair], _partition: int, blocks: list[Block]) -> list[Block]:
+    """Each row to one row; the keys may change."""
     return [block_of(function(k, v) for k, v in pairs_of(blocks))]
 
 
 def flat_map_rows(
     function: Callable[..., Iterable[Pair]], _partition: int, blocks: list[Block]
 ) -> list[Block]:
+    """Each row to any number of rows."""
     return [block_of(row for k, v in pairs_of(blocks) for row in function(k, v))]
 
 
 def map_partition(
     function: Callable[[Iterator[Pair]], Iterable[Pair]], _partition: int, blocks: list[Block]
 ) -> list[Block]:
+    """All rows of a partition to any number of rows."""
     return [block_of(function(pairs_of(blocks)))]
 
 
 def map_partition_with_index(
     function: Callable[[int, Iterator[Pair]], Iterable[Pair]], partition: int, blocks: list[Block]
 ) -> list[Block]:
+    """As ``map_partition``; the function is also given the partition's number from 0."""
     return [block_of(function(partition, pairs_of(blocks)))]
 
 
 def apply_partition(
     function: Callable[[Iterator[Pair]], Any], _partition: int, blocks: list[Block]
 ) -> list[Block]:
+    """One row: the partition's greatest key and the function's result; none of an empty one."""
     if not blocks:
         return []
     return [Block([blocks[-1].keys[-1]], [function(pairs_of(blocks))])]
@@ -123,6 +129,7 @@ def merged(rows: Iterable[Pair], reducer: Callable[[Any, Any], Any]) -> list[Pai
 def reduce_partition(
     function: Callable[[Any, Any], Any], _partition: int, blocks: list[Block]
 ) -> Any:
+    """The values of a partition folded in order. Raises TypeError if it is empty."""
     return reduce(function, (value for block in blocks for value in row_values(block.values)))
 
 
@@ -139,6 +146,7 @@ def join_rows(
     left_rows: Rows,
     right_rows: Rows,
 ) -> list[Block]:
+    """Rows of both sides combined; a right row of -1 is there as None (a left join)."""
     mine, theirs = list(row_values(left.values)), list(row_values(right.values))
     values = [
         combine(mine[i], theirs[j] if j >= 0 else None)
@@ -155,6 +163,7 @@ def union_rows(
     left_rows: Rows,
     right_rows: Rows,
 ) -> list[Block]:
+    """Rows of either side; -1 says that a side lacks the row. What both have is combined."""
     mine, theirs = list(row_values(left.values)), list(row_values(right.values))
     keys, values = [], []
     for i, j in zip(left_rows, right_rows, strict=True):
@@ -167,4 +176,5 @@ def union_rows(
 def left_rows(
     _partition: int, left: Block, _right: Block, rows: Rows, _theirs: Rows
 ) -> list[Block]:
+    """The rows of the left side that were picked."""
     return [left.take(np.asarray(rows))]

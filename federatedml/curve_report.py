@@ -32,6 +32,7 @@ def listed(values: Any) -> list[float]:
 
 
 def points(curve: Curve) -> list[tuple[float, float]]:
+    """A curve as (x, y) pairs, infinite values as FATE shows them."""
     return list(zip(listed(curve.x), listed(curve.y), strict=True))
 
 

@@ -168,6 +168,7 @@ class AuditLog:
 
 
 def audit_folder(home: Path) -> Path:
+    """Where a site's audit log lies."""
     return Path(home) / "gateway" / "audit"
 
 

@@ -98,6 +98,7 @@ def _output_option() -> click.Option:
 
 
 def here() -> Surroundings:
+    """The server and the way of showing that the running command was given."""
     return click.get_current_context().ensure_object(Surroundings)
 
 
@@ -174,6 +175,7 @@ def simple(
 
 
 def send(path: str, body: Json, show: output.Show | None = None) -> None:
+    """Ask the server and show its answer; a retcode other than 0 ends the command with status 1."""
     output.reply(here().client.call(path, body), show, as_json=here().as_json)
 
 
@@ -203,6 +205,7 @@ def merged(given: Json) -> Json:
 
 
 def read_json(path: Path) -> Json:
+    """The object in a JSON file. Raises ClickException naming the file if there is none in it."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -37,6 +37,7 @@ def conclude(ended: Json) -> None:
 
 
 def failed(ended: Json) -> NoReturn:
+    """End the command with the causes of a job that did not succeed."""
     errors = [c for c in ended["components"] if c["error"]]
     causes = [f"{c['component_name']} at {c['error']}" for c in errors]
     why = ended["reason"] or "; ".join(causes) or "no cause is recorded; see `flow job log`"

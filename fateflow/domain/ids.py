@@ -35,6 +35,7 @@ def new_job_id() -> str:
 
 
 def task_id(job_id: str, component: str) -> str:
+    """FATE's id of a task: the same at all its parties."""
     return f"{job_id}_{component}"
 
 

@@ -16,6 +16,7 @@ _PATH_PARAMETERS = {"Upload": "file", "Download": "output_path"}
 
 
 def folder(settings: Settings, job_id: str) -> Path:
+    """Where a job's files lie."""
     return settings.jobs / job_id
 
 

@@ -90,6 +90,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    """A file of ours that holds a JSON object."""
     found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
     return found
 

@@ -9,6 +9,7 @@ from fateflow.store.tasks import TaskKey
 
 
 def folder(settings: Settings, key: TaskKey) -> Path:
+    """Where one version of a task has its files."""
     job_id, component, version, role, party_id = key
     return settings.jobs / job_id / role / party_id / component / str(version)
 

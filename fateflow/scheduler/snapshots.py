@@ -58,6 +58,7 @@ def tasks(session: Session, job_id: str) -> tuple[Task, ...]:
 
 
 def timeout_s(job: JobRow) -> int:
+    """Seconds that the job may take from its start."""
     return int(inputs.job_parameters(job).get("timeout") or DEFAULT_TIMEOUT_S)
 
 

@@ -15,19 +15,23 @@ log = logging.getLogger(__name__)
 
 
 def open_job(site: Site, job_id: str, token: str, parties: list[tuple[str, str]]) -> None:
+    """Let messages of the job pass between these (role, party id), under its token."""
     if site.gateway is not None:
         site.gateway.register_job(job_id, token, parties)
 
 
 def cancel_job(site: Site, job_id: str, reason: str) -> None:
+    """End every wait for a message of the job, with the reason."""
     _tell(site, job_id, lambda gateway: gateway.cancel_job(job_id, reason))
 
 
 def forget_job(site: Site, job_id: str) -> None:
+    """Drop the job's token and whatever messages of it are left."""
     _tell(site, job_id, lambda gateway: gateway.end_job(job_id))
 
 
 def forget_task(site: Site, job_id: str, component: str, version: int) -> None:
+    """Drop the messages of one version of a component."""
     _tell(site, job_id, lambda gateway: gateway.drop_task(job_id, component, version))
 
 

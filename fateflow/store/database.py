@@ -20,6 +20,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def now_ms() -> int:
+    """Milliseconds since 1970, UTC: FATE's unit of time."""
     return int(time.time() * 1000)
 
 

@@ -17,6 +17,7 @@ ACTIVE = (Status.READY.value, Status.WAITING.value, Status.RUNNING.value)
 
 
 def one(session: Session, job_id: str, role: str, party_id: str) -> JobRow | None:
+    """A party's record of a job."""
     return session.get(JobRow, (job_id, role, str(party_id)))
 
 

@@ -16,6 +16,7 @@ from fateflow.store.orm import ModelRow, ModelServiceRow, ModelTagRow, TagRow
 
 
 def one(session: Session, role: str, party_id: str, model_id: str, version: str) -> ModelRow | None:
+    """A party's record of a model's version."""
     return session.get(ModelRow, (role, str(party_id), model_id, str(version)))
 
 
@@ -49,10 +50,12 @@ def served(session: Session, **columns: Any) -> Sequence[ModelServiceRow]:
 
 
 def tag(session: Session, name: str) -> TagRow | None:
+    """A tag by its name."""
     return session.get(TagRow, name)
 
 
 def add_tag(session: Session, name: str, description: str | None = None) -> None:
+    """Make a tag; models are given it separately."""
     now = now_ms()
     session.add(TagRow(name=name, description=description, create_time=now, update_time=now))
 

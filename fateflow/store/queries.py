@@ -99,10 +99,12 @@ def tasks(database: Database, filters: Mapping[str, Any]) -> list[TaskRow]:
 def task_page(
     database: Database, equal: Mapping[str, Any], page: Page
 ) -> tuple[list[TaskRow], int]:
+    """A page of the tasks that equal the filters, and how many there are in all."""
     return _page(database, select(TaskRow).where(*_conditions(TaskRow, equal)), TaskRow, page)
 
 
 def latest_task(database: Database, at: At) -> TaskRow | None:
+    """A task in its newest version."""
     found = tasks(
         database,
         {
@@ -130,6 +132,7 @@ def metrics(
 
 
 def summary(database: Database, at: At) -> dict[str, Any]:
+    """What a component summed up in its newest version; nothing if it did not."""
     version = _version(database, at)
     chosen = select(SummaryRow).where(_of_task(SummaryRow, at), SummaryRow.task_version == version)
     with database.read() as session:
@@ -158,6 +161,7 @@ def output_tables(database: Database, filters: Mapping[str, Any]) -> list[Output
 
 
 def models(database: Database, filters: Mapping[str, Any]) -> list[ModelRow]:
+    """Models that equal the filters, oldest first; none without a filter."""
     conditions = _conditions(ModelRow, filters)
     if not conditions:
         return []

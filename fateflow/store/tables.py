@@ -15,6 +15,7 @@ Name = tuple[str, str]
 
 
 def find(database: Database, namespace: str, name: str) -> TableRow | None:
+    """What is known of a table."""
     with database.read() as session:
         return session.get(TableRow, (namespace, name))
 
@@ -53,6 +54,7 @@ def set_disabled(database: Database, namespace: str, name: str, *, disabled: boo
 
 
 def disabled(database: Database) -> list[Name]:
+    """Tables that no job may read."""
     chosen = select(TableRow.namespace, TableRow.name).where(TableRow.disable)
     with database.read() as session:
         return [(namespace, name) for namespace, name in session.execute(chosen)]

@@ -17,10 +17,12 @@ TaskKey = tuple[str, str, int, str, str]
 
 
 def key(row: TaskRow) -> TaskKey:
+    """What identifies a row: job, component, version, role, party."""
     return (row.job_id, row.component_name, row.task_version, row.role, row.party_id)
 
 
 def one(session: Session, key: TaskKey) -> TaskRow | None:
+    """A version of a task at a party."""
     return session.get(TaskRow, key)
 
 

@@ -133,6 +133,7 @@ def shown_id(party_id: str) -> int | str:
 
 
 def shown_roles(roles: Mapping[str, Iterable[Any]]) -> dict[str, list[int | str]]:
+    """Party ids by role, as numbers wherever they are some: FATE's form."""
     return {role: [shown_id(str(p)) for p in ids] for role, ids in roles.items()}
 
 
@@ -157,6 +158,7 @@ def stamps(row: Any, *names: str) -> dict[str, Any]:
 
 
 def prefixed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with FATE's ``f_`` before each name."""
     return {f"f_{key}": value for key, value in row.items()}
 
 

@@ -11,4 +11,5 @@ def anonymous_header(party: Party, n_features: int) -> list[str]:
 
 
 def anonymous_label(party: Party) -> str:
+    """The name under which other parties may know a party's label."""
     return f"{party.role}_{party.party_id}_y"

@@ -125,6 +125,7 @@ def schema_shown(data: Data) -> dict[str, Any]:
 
 
 def raw_schema_shown(schema: RawSchema) -> dict[str, Any]:
+    """An uploaded table's schema as FATE shows it: header, meta, sid."""
     return {"header": schema.header, "meta": schema.meta, "sid": schema.sid}
 
 

@@ -33,18 +33,22 @@ def _share_explained(error: float, total: float) -> float:
 
 
 def mean_absolute_error(y: Floats, p: Floats) -> float:
+    """mean |y - p|; y, p: (n,)."""
     return float(np.mean(np.abs(y - p)))
 
 
 def mean_squared_error(y: Floats, p: Floats) -> float:
+    """mean (y - p)^2; y, p: (n,)."""
     return float(np.mean((y - p) ** 2))
 
 
 def root_mean_squared_error(y: Floats, p: Floats) -> float:
+    """The root of mean (y - p)^2; y, p: (n,)."""
     return float(np.sqrt(mean_squared_error(y, p)))
 
 
 def median_absolute_error(y: Floats, p: Floats) -> float:
+    """median |y - p|; y, p: (n,)."""
     return float(np.median(np.abs(y - p)))
 
 

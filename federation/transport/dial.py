@@ -42,6 +42,7 @@ class Reached(msgspec.Struct, frozen=True):
 
 
 def is_loopback(host: str) -> bool:
+    """Whether only this machine is reached at the address or name."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -114,6 +114,7 @@ def from_envelope(envelope: Envelope) -> pb.Envelope:
 
 
 def to_party(found: pb.Party) -> Party:
+    """A peer's party, checked. Raises Malformed."""
     try:
         role = Role(found.role)
     except ValueError:
@@ -142,6 +143,7 @@ def from_task(task: wire.Task) -> pb.Task:
 
 
 def to_state(number: int) -> TaskState:
+    """A peer's number as a state; one that is not known here is "unknown"."""
     return _STATES[number] if 0 <= number < len(_STATES) else "unknown"
 
 
@@ -171,6 +173,7 @@ def check_open(found: pb.Open) -> None:
 
 
 def chunk(number: int, offset: int, data: bytes) -> pb.Frame:
+    """A piece of a large message with its CRC32. offset: bytes before it."""
     return pb.Frame(chunk=pb.Chunk(id=number, offset=offset, data=data, crc32=zlib.crc32(data)))
 
 

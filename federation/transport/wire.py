@@ -182,6 +182,7 @@ class Frames:
 
 
 def frame(message: ToGateway | FromGateway, payload: bytes = b"") -> bytes:
+    """A message and its payload as bytes: two lengths, the header, the payload."""
     header = _ENCODER.encode(message)
     return _LENGTHS.pack(len(header), len(payload)) + header + payload
 
@@ -211,6 +212,7 @@ _ERRORS: dict[str, type[FederationError]] = {
 
 
 def failed(error: FederationError) -> Failed:
+    """An error as it is told; what a worker does not know by name is a GatewayRefused."""
     name = type(error).__name__
     return Failed(name if name in _ERRORS else "GatewayRefused", str(error))
 
