@@ -128,8 +128,6 @@ class Stream:
             what="refusal", direction="in", src=self.peer, hop=self.hop, result=why, **more
         )
 
-    # --- who is there ----------------------------------------------------------------------------
-
     async def _greet(self) -> None:
         data = await self._context.read()
         hello = frames.parse(data).hello if data is not _EOF else pb.Hello()
@@ -157,8 +155,6 @@ class Stream:
         if not self._site.hosts(hello.to):
             return f"party {hello.to} is not here: this is the gateway of {self._site.own_party}"
         return ""
-
-    # --- messages --------------------------------------------------------------------------------
 
     async def _open(self, found: pb.Open) -> None:
         frames.check_open(found)
@@ -322,8 +318,6 @@ class Stream:
 
     async def _ack(self, number: int, state: int, offset: int) -> None:
         await self._write(pb.Frame(ack=pb.Ack(id=number, state=state, offset=offset)))
-
-    # --- calls and heartbeats --------------------------------------------------------------------
 
     async def _start_call(self, call: pb.Call) -> None:
         await self._may_call.acquire()

@@ -117,8 +117,6 @@ class Mailbox:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    # --- jobs ------------------------------------------------------------------------------------
-
     def load(self) -> None:
         """Read jobs and messages of the gateway's former life; deliver what was not delivered."""
         for path in sorted(self._folder.glob("*.json")):
@@ -214,8 +212,6 @@ class Mailbox:
         if job_id not in self.jobs:
             raise GatewayRefused(f"job {job_id!r}", "no such job is registered here")
         return self.jobs[job_id]
-
-    # --- messages --------------------------------------------------------------------------------
 
     def admit(self, envelope: Envelope, digest: bytes, mac: bytes) -> Job:
         """The job of a message that may pass.
@@ -313,8 +309,6 @@ class Mailbox:
             ),
             PeerFailed(about.dst, cause),
         )
-
-    # --- signs of life ---------------------------------------------------------------------------
 
     def came(self, task: wire.Task) -> None:
         self.tasks.setdefault(task, Presence()).connections += 1

@@ -130,8 +130,6 @@ class Link:
     def waiting(self) -> int:
         return len(self._small) + len(self._bulk) + len(self._in_flight)
 
-    # --- connection ------------------------------------------------------------------------------
-
     async def _run(self) -> None:
         pause = _FIRST_PAUSE_S
         while True:
@@ -234,8 +232,6 @@ class Link:
             _fail(pending, lost)
         self._answers.clear()
 
-    # --- small messages, calls, heartbeats -------------------------------------------------------
-
     async def _write_small(self, stream: Any) -> None:
         while True:
             while (frame := self._next_frame()) is not None:
@@ -331,8 +327,6 @@ class Link:
         self._site.mailbox.counts["refused there"] += 1
         self._settled(kept, f"refused there: {why}")
         self._site.mailbox.refused_there(kept, why)
-
-    # --- large messages --------------------------------------------------------------------------
 
     async def _send_bulk(self, channel: grpc.aio.Channel) -> None:
         while True:
