@@ -146,8 +146,7 @@ class HeteroLR(Trainer[HeteroLRParams]):
     def fit_guest(
         self, ctx: Ctx, train: Frame, validate: Frame | None, start: LRModel | None
     ) -> HeteroLRModel:
-        key = ctx.get(Wire.key)
-        keygen.warn_if_short(self.params.encrypt_param)
+        key = keygen.received(ctx, Wire.key, self.params.encrypt_param)
         classes = lr_model.label_classes(train, ctx.name)
         targets = classes[1:] if len(classes) == 2 else classes
         ctx.remote(Wire.n_models, len(targets))
@@ -162,8 +161,8 @@ class HeteroLR(Trainer[HeteroLRParams]):
     def fit_host(
         self, ctx: Ctx, train: Frame, validate: Frame | None, start: LRModel | None
     ) -> HeteroLRModel:
-        key, n_models = ctx.get(Wire.key), ctx.get(Wire.n_models)
-        keygen.warn_if_short(self.params.encrypt_param)
+        key = keygen.received(ctx, Wire.key, self.params.encrypt_param)
+        n_models = ctx.get(Wire.n_models)
         classes: list[Label] = list(range(max(2, n_models)))
         begun, parts = lr_model.started(start, n_models, ctx.name), []
         for i in range(n_models):

@@ -296,7 +296,9 @@ class PublicKey:
 
         Several numbers share a plaintext, as many as their bound leaves room for: decrypting one
         costs more than packing it. Whoever decrypts sees uniform numbers, whatever c is (perfect
-        hiding), and learns only how many ciphertexts there are.
+        hiding), and learns only how many ciphertexts there are. The randomness of the ciphertexts,
+        which the owner of the key can also get at, is hidden by fresh blinding factors: perfectly
+        if textbook, else as far as short exponents hide.
 
         bits: a bound to pack by in place of c's own, which may tell how large factors were.
         Cost: about c.bits squarings a number, a fresh encryption a plaintext.
@@ -383,12 +385,16 @@ class SecretKey:
 def keygen(key_bits: int) -> tuple[PublicKey, SecretKey]:
     """A fresh pair with an n of exactly key_bits bits.
 
-    Both primes are 3 mod 4, as the short exponents ask. Cost: about 50 ms for 2048 bits.
+    Both primes are 3 mod 4 and p - 1 and q - 1 share no factor but 2, as the short exponents
+    ask: every part of the group of blinding factors is then cyclic, so that h can make all of it.
+    Cost: about 60 ms for 2048 bits.
     """
     while True:
         p, q = _prime(key_bits - key_bits // 2), _prime(key_bits // 2)
         n = p * q
-        if p != q and n.bit_length() == key_bits and gmpy2.gcd(n, (p - 1) * (q - 1)) == 1:
+        if gmpy2.gcd(p - 1, q - 1) != 2:
+            continue
+        if n.bit_length() == key_bits and gmpy2.gcd(n, (p - 1) * (q - 1)) == 1:
             public = PublicKey(n)
             return public, SecretKey(public, p, q)
 

@@ -8,6 +8,7 @@ from federatedml.crypto import paillier
 from federatedml.crypto.wire import PublicKey
 from federatedml.params_shared import EncryptParam
 from federation import Context, Message
+from federation.errors import ProtocolViolation
 
 LOG = logging.getLogger(__name__)
 
@@ -23,6 +24,16 @@ def arbiter_makes(
     public, secret = paillier.keygen(param.key_length)
     ctx.remote(message, public)
     return secret
+
+
+def received(ctx: Context, message: Message[PublicKey], param: EncryptParam) -> PublicKey:
+    """The arbiter's key. Raises ProtocolViolation for one shorter than this party asks for."""
+    warn_if_short(param)
+    key = ctx.get(message)
+    if key.key_bits < param.key_length and ctx.arbiter is not None:
+        problem = f"a key of {key.key_bits} bits; encrypt_param asks for {param.key_length}"
+        raise ProtocolViolation(ctx.arbiter, message.name, problem)
+    return key
 
 
 def warn_if_short(param: EncryptParam) -> None:

@@ -313,6 +313,7 @@ def test_fresh_keys_have_exactly_the_asked_length_and_distinct_primes():
         assert public.key_bits == bits
         assert secret.p != secret.q
         assert secret.p % 4 == secret.q % 4 == 3
+        assert gmpy2.gcd(secret.p - 1, secret.q - 1) == 2
         assert gmpy2.is_prime(secret.p)
 
 

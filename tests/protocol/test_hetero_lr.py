@@ -15,6 +15,7 @@ from federatedml.data.frame import Frame, FrameSchema
 from federatedml.errors import BadData, BadModel, BadParameters
 from federatedml.params import parse
 from federation import ARBITER, GUEST, HOST, Party, codec
+from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
 from tests import pooled
 
@@ -450,3 +451,18 @@ def test_public_keys_are_what_travels_first(two_hosts):
     _, transcript = two_hosts
     first = next(s for s in transcript if s.dst == G)
     assert isinstance(first.value, PublicKey) or first.message == Wire.least_rows.name
+
+
+def test_a_key_shorter_than_asked_for_is_refused():
+    asks, short = (
+        params(encrypt_param={"key_length": 512}),
+        params(encrypt_param={"key_length": 256}),
+    )
+    with pytest.raises(ProtocolViolation, match="256 bits; encrypt_param asks for 512"):
+        run(
+            {
+                G: lambda ctx: HeteroLR(asks).fit_guest(ctx, frame(*data()), None, None),
+                JUDGE: lambda ctx: HeteroLR(short).fit_arbiter(ctx, None, None, None),
+            },
+            Ctx,
+        )

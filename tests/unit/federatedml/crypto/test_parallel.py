@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gmpy2 import mpz
 
-from federatedml.crypto import paillier, parallel
+from federatedml.crypto import paillier, parallel, ristretto
 
 
 def squares(start, stop):
@@ -46,6 +46,21 @@ def test_products_on_two_cores_are_those_on_one(monkeypatch):
     x, u = rng.normal(size=(20, 5)), rng.normal(size=20)
     c = public.encrypt(u, cores=2)
     np.testing.assert_allclose(secret.decrypt(c), u, atol=1e-12)
-    assert len(set(c.values)) == 20
+    zeros = public.encrypt(np.zeros(20), cores=2)
+    assert len(set(zeros.values)) == 20
     one, two = (public.matvec(x, c, 30, cores=cores).values for cores in (1, 2))
     assert one == two
+
+
+def test_forked_processes_draw_different_secrets(monkeypatch):
+    """The group's library is loaded, and has drawn, before a zygote forks its workers."""
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    ristretto.random_scalar()
+
+    def secrets_of(start, stop):
+        return [
+            mpz(int.from_bytes(ristretto.random_scalar(), "little")) for _ in range(start, stop)
+        ]
+
+    assert len(set(parallel.spread(secrets_of, 8, cores=2, width=32, least=1))) == 8
