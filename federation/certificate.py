@@ -319,4 +319,5 @@ def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
     )
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "wb") as file:
+        os.fchmod(handle, 0o600)  # of a file that was there already
         file.write(text)

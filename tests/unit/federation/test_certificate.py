@@ -26,6 +26,13 @@ def test_the_party_id_comes_back_out_of_its_certificate(ca, tmp_path, party):
     assert certificate.show(tmp_path / "p/party.pem").party == party
 
 
+def test_a_new_key_in_an_old_file_is_the_owners_only(ca, tmp_path):
+    for _ in range(2):
+        certificate.issue(ca, "9999", tmp_path / "p")
+        assert (tmp_path / "p/party.key").stat().st_mode & 0o777 == 0o600
+        (tmp_path / "p/party.key").chmod(0o644)
+
+
 @given(st.text(min_size=1, max_size=64), st.text(min_size=1, max_size=64))
 def test_different_parties_have_different_host_names(one, other):
     assert (certificate.host_name(one) == certificate.host_name(other)) == (one == other)
