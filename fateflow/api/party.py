@@ -14,8 +14,9 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from fateflow.api.envelope import site
+from fateflow.domain import ids
 from fateflow.errors import ArgumentError, NotThere, Refused, RetCode
-from fateflow.scheduler import handlers, parties
+from fateflow.scheduler import handlers, parties, planning
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
 from fateflow.store import jobs, models
@@ -62,16 +63,34 @@ def check_source(here: Site, source: str, asked: Any) -> None:
         raise NotAllowed("a job id has only letters, digits, '_' and '-'")
     addressed = isinstance(asked, (wire.OnJob, wire.CreateJob, *_ON_MODELS))
     reports = isinstance(asked, wire.TaskReport)
-    if addressed and not reports and not here.settings.hosts(asked.party_id):
+    if addressed and not reports and not _is_here(here, asked.party_id):
         raise NotAllowed(f"party {asked.party_id} is not hosted by this site")
     if isinstance(asked, wire.CreateJob):
         allowed = asked.initiator_party_id == source
+        _check_modules(here, asked)
     elif isinstance(asked, _ON_MODELS):
         allowed = source in _model_initiators(here, asked)
     else:
         allowed = _may(here, source, asked)
     if not allowed:
         raise NotAllowed(f"party {source} may not ask for {type(asked).__name__} here")
+
+
+def _is_here(here: Site, party_id: str) -> bool:
+    """Whether a peer may address this party. The local one is the site's alone: its jobs read and
+    write the site's own files."""
+    return party_id != ids.LOCAL_PARTY and here.settings.hosts(party_id)
+
+
+def _check_modules(here: Site, asked: wire.CreateJob) -> None:
+    """A peer may have run here what its job's role runs: no upload, no download."""
+    known = planning.catalog(here)
+    for plan in asked.tasks:
+        entry = known.get(plan.module.lower())
+        if entry is None or asked.role not in entry["roles"]:
+            raise NotAllowed(
+                f"component {plan.component!r}: a {asked.role} here runs no module {plan.module!r}"
+            )
 
 
 def _may(here: Site, source: str, asked: Any) -> bool:

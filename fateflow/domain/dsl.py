@@ -261,7 +261,7 @@ def _refs(given: Mapping[str, Any], key: str, where: str, faults: list[str]) -> 
         parts = text.split(".")
         if len(parts) == 2 and all(parts):
             refs.append(Ref(parts[0], parts[1]))
-        elif len(parts) == 3 and parts[0] == "pipeline" and all(parts):
+        elif len(parts) == 3 and parts[0] == "pipeline" and all(map(_NAME.fullmatch, parts)):
             refs.append(Ref(parts[1], parts[2], pipeline=True))
         else:
             faults.append(f"{where}: {text!r} in {key!r} is not '<component>.<output>'")

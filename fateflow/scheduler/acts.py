@@ -6,8 +6,11 @@ could not be reached, what the job waits for; the scheduler then tries again lat
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import msgspec
 
 from fateflow.domain.lifecycle import ENDS, EndJob, RetryTask, StartTask, Status
 from fateflow.errors import FlowError, PeerUnreachable
@@ -18,6 +21,8 @@ from fateflow.store import jobs
 from fateflow.store import tasks as rows
 from fateflow.store.orm import JobRow
 from fateflow.wire import control as wire
+
+log = logging.getLogger(__name__)
 
 Party = tuple[str, str]
 
@@ -180,12 +185,10 @@ def collect(site: Site, job_id: str) -> str:
     away = [p for p in jobs.roles_of(job) if not site.settings.hosts(p[1])]
     replies = _ask(site, job, away, lambda on: wire.CollectTasks(**on))
     with site.database.write() as session:
-        for reply in replies.values():
-            if isinstance(reply, FlowError):
-                continue
-            for told in reply:
-                report = wire.TaskReport(**told)
-                key = (job_id, report.component, report.version, report.role, report.party_id)
+        for (role, party), reply in replies.items():
+            for report in _reports(reply):
+                # Of its own tasks only: what it says of others' is nobody's word.
+                key = (job_id, report.component, report.version, role, party)
                 row = rows.one(session, key)
                 if row is not None and not row.run_on_this_party:
                     tasks.copy_report(row, report)
@@ -206,6 +209,17 @@ def report(site: Site, key: rows.TaskKey) -> str:
     except FlowError as error:
         JobLog(site.settings.logs, row.job_id).warning(f"the initiator refused a report: {error}")
     return ""
+
+
+def _reports(reply: Any) -> list[wire.TaskReport]:
+    """A party's answer to ``collect_tasks``; none if it was not reached or answered nonsense."""
+    if isinstance(reply, FlowError):
+        return []
+    try:
+        return msgspec.convert(reply, list[wire.TaskReport])
+    except msgspec.ValidationError:
+        log.warning("an answer to collect_tasks is no list of reports")
+        return []
 
 
 def _stop(site: Site, job: JobRow, parties: Sequence[Party], command: EndJob) -> dict[Party, Any]:

@@ -36,7 +36,8 @@ def create_job(site: Site, request: wire.CreateJob) -> dict[str, Any]:
     _check_names(request)
     with site.database.read() as session:
         known = jobs.one(session, request.job_id, request.role, request.party_id)
-    if known is not None and known.job_token != request.job_token:
+        tokens = {row.job_token for row in jobs.rows(session, request.job_id)}
+    if tokens - {request.job_token}:  # else a peer could join, and then order, another's job
         raise Refused(f"job {request.job_id} exists already")
     cores, warning = _cores(site, request)
     reply = {
@@ -45,6 +46,8 @@ def create_job(site: Site, request: wire.CreateJob) -> dict[str, Any]:
         "warning": warning,
     }
     if known is not None:
+        if request.inheritance_info and known.status == Status.WAITING.value:
+            inherit.link(site, request)  # a kill may have come between the rows and this
         return reply
     if request.inheritance_info:
         inherit.check(site, request)
@@ -78,7 +81,7 @@ def drop_job(site: Site, request: wire.DropJob) -> None:
         found = jobs.rows(session, request.job_id)
         if not found:
             return
-        if any(row.status != Status.WAITING.value for row in found):
+        if any(row.status != Status.WAITING.value or row.queued_time for row in found):
             raise Refused(f"job {request.job_id} has begun; stop it instead")
         jobs.delete(session, request.job_id)
     shutil.rmtree(site.settings.jobs / request.job_id, ignore_errors=True)
@@ -87,6 +90,7 @@ def drop_job(site: Site, request: wire.DropJob) -> None:
 
 
 def apply_resource(site: Site, request: wire.ApplyResource) -> wire.Granted:
+    """Book the job's cores at this party if they are free; asked twice, booked once."""
     total = site.settings.listed_cores
     with site.database.write() as session:
         row = _job(session, request)
@@ -121,18 +125,23 @@ def return_resource(site: Site, request: wire.ReturnResource) -> bool:
 
 
 def update_job(site: Site, request: wire.UpdateJob) -> None:
+    """Take over the job's state, progress and reason from its initiator."""
     status = Status(request.status)
     with site.database.write() as session:
         row = _job(session, request)
         jobs.move(row, status)
         jobs.change(row, progress=request.progress, reason=request.reason or row.warning)
-        if not request.tasks:
-            return
         mine = {"role": request.role, "party_id": request.party_id}
-        for task in rows.latest(session, request.job_id, **mine):
+        found = rows.latest(session, request.job_id, **mine) if request.tasks else []
+        for task in found:
             told = request.tasks.get(task.component_name, task.status)
             if told != task.status:
                 rows.change(task, status=told)
+    if status in lifecycle.INTERRUPTS:
+        # From here on nothing starts; what did between the order to stop and this ends now.
+        _stop_running(site, request)
+        if not site.settings.hosts(row.initiator_party_id):
+            _report_stopped(site, request)
 
 
 def start_task(site: Site, request: wire.StartTask) -> dict[str, str]:
@@ -145,6 +154,11 @@ def stop_task(site: Site, request: wire.StopTask) -> dict[str, str]:
 
 def stop_job(site: Site, request: wire.StopJob) -> None:
     """End what runs of the job here, at once; what waits stays waiting, for a rerun."""
+    _stop_running(site, request)
+    ways.cancel_job(site, request.job_id, request.reason)
+
+
+def _stop_running(site: Site, request: wire.StopJob | wire.UpdateJob) -> None:
     mine = {"role": request.role, "party_id": request.party_id}
     with site.database.read() as session:
         running = [
@@ -163,7 +177,16 @@ def stop_job(site: Site, request: wire.StopJob) -> None:
             reason=request.reason,
         )
         tasks.stop(site, stop)
-    ways.cancel_job(site, request.job_id, request.reason)
+
+
+def _report_stopped(site: Site, request: wire.UpdateJob) -> None:
+    """The order to stop a job has no answer that says which tasks it ended: report them."""
+    mine = {"role": request.role, "party_id": request.party_id}
+    with site.database.read() as session:
+        latest = rows.latest(session, request.job_id, **mine)
+    for task in latest:
+        if Status(task.party_status) in lifecycle.INTERRUPTS:
+            site.scheduler.report(rows.key(task))
 
 
 def reset_tasks(site: Site, request: wire.ResetTasks) -> None:
@@ -171,6 +194,7 @@ def reset_tasks(site: Site, request: wire.ResetTasks) -> None:
 
 
 def collect_tasks(site: Site, request: wire.CollectTasks) -> list[wire.TaskReport]:
+    """What this party knows of its tasks of the job."""
     mine = {"role": request.role, "party_id": request.party_id, "run_on_this_party": True}
     with site.database.read() as session:
         _job(session, request)
@@ -295,7 +319,7 @@ def _check_names(request: wire.CreateJob) -> None:
     if not NAME.fullmatch(request.job_id):
         raise ArgumentError("a job id has only letters, digits, '_' and '-'")
     for role, ids in request.roles.items():
-        if role not in _ROLES or not all(p.isascii() and p.isdigit() for p in ids):
+        if role not in _ROLES or not all(p.isascii() and p.isdigit() and len(p) <= 32 for p in ids):
             raise ArgumentError(f"roles: {role!r} or one of its party ids is not valid")
     if request.party_id not in request.roles.get(request.role, []):
         raise ArgumentError(f"{request.role} {request.party_id} is not among the job's roles")
@@ -313,7 +337,7 @@ def _cores(site: Site, request: wire.CreateJob) -> tuple[int, str]:
         if role != Role.ARBITER.value
         for party in ids
     )
-    return resources.scaled(request.cores, here, site.settings.listed_cores)
+    return resources.scaled(max(0, request.cores), here, site.settings.listed_cores)
 
 
 def _job_row(request: wire.CreateJob, cores: int, warning: str, now: int) -> JobRow:
@@ -337,7 +361,7 @@ def _job_row(request: wire.CreateJob, cores: int, warning: str, now: int) -> Job
         warning=warning,
         user=request.user,
         need_cores=cores,
-        parallelism=request.parallelism,
+        parallelism=max(0, request.parallelism),
         inheritance_status="pass",
         inheritance_info=request.inheritance_info,
         job_token=request.job_token,

@@ -13,6 +13,7 @@ from fateflow.domain.dsl import Node, Ref
 from fateflow.domain.ids import party_model_id
 from fateflow.domain.lifecycle import DONE
 from fateflow.errors import NotThere
+from fateflow.scheduler import model_files
 from fateflow.settings import Settings
 from fateflow.store import outputs, tasks
 from fateflow.store.orm import JobRow, OutputRow, TableRow, TaskRow
@@ -33,9 +34,10 @@ def job_parameters(job: JobRow) -> dict[str, Any]:
 
 
 def model_folder(settings: Settings, job: JobRow, version: str) -> Path:
-    """Where the job's party keeps a version of the job's model."""
-    name = party_model_id(job.role, job.party_id, str(job_parameters(job).get("model_id", "")))
-    return settings.models / name / version
+    """Where the job's party keeps a version of the job's model. A peer's job names the model, too:
+    raises ArgumentError if a name is no plain one."""
+    model_id = str(job_parameters(job).get("model_id", ""))
+    return model_files.folder(settings, job.role, job.party_id, model_id, version)
 
 
 def own_model_version(job: JobRow) -> str:
@@ -69,10 +71,12 @@ def model(session: Session, settings: Settings, job: JobRow, node: Node) -> File
 
 
 def isometric(session: Session, settings: Settings, job: JobRow, node: Node) -> list[FileRef]:
+    """Files of other components' models that the component reads."""
     return _models(session, settings, job, node.isometric)
 
 
 def caches(session: Session, job: JobRow, node: Node) -> list[FileRef]:
+    """Folders of the cache outputs that the component reads."""
     found = []
     for ref in node.cache:
         row = _output(session, job, ref, "cache")

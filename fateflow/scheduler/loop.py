@@ -131,7 +131,15 @@ class Scheduler:
         if self.site.settings.hosts(row.initiator_party_id):
             self._at_once(work, lambda: acts.report(self.site, key))
         else:
+            self._forget_reports(work)
             self._do(work, lambda: acts.report(self.site, key))
+
+    def _forget_reports(self, newer: Work) -> None:
+        """Older reports of a task that wait to be told again: the newer one says it all."""
+        with self._changed:
+            for work in [w for w in self._later if w[:6] == newer[:6] and w != newer]:
+                if work not in self._busy:
+                    del self._later[work]
 
     def saw_exit(self, gone: spec.Exited) -> None:
         """A worker is gone: record how its task ended, again and again until it is recorded."""
@@ -191,6 +199,7 @@ class Scheduler:
                 if (snapshot := self._look(session, job, now, total, used)) is not None
             ]
             away = {job.job_id for job in found if self._has_peers(job)}
+        self._collected = {job: at for job, at in self._collected.items() if job in away}
         admitted = self._admitted(found, now)
         moments: list[int] = []
         for snapshot in seen:

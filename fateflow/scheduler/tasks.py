@@ -25,6 +25,8 @@ from fateflow.worker.spec import FileRef, TaskSpec
 
 log = logging.getLogger(__name__)
 
+INTERRUPTED = frozenset(status.value for status in lifecycle.INTERRUPTS)
+
 
 def start(site: Site, request: wire.StartTask) -> str:
     """Start a waiting task's worker; the task's state then. Asked again, nothing happens.
@@ -51,10 +53,16 @@ def start(site: Site, request: wire.StartTask) -> str:
             cmd=[sys.executable, "-m", "fateflow.worker", str(places.folder(site.settings, key))],
         )
     try:
-        _launch(site, job, row)
+        pid = _launch(site, job, row)
     except (FlowError, RuntimeError, OSError) as error:
         events.end_task(site, key, events.Ending(Status.FAILED, f"could not start: {error}"))
         return Status.FAILED.value
+    except Exception as error:  # a task without a worker would run for ever
+        log.exception("%s could not be started", key)
+        why = f"could not start: {type(error).__name__}; its party's log has the trace"
+        events.end_task(site, key, events.Ending(Status.FAILED, why))
+        return Status.FAILED.value
+    _note_launched(site, key, pid)
     JobLog(site.settings.logs, row.job_id).info(
         f"{row.role} {row.party_id}: {row.component_name} version {row.task_version} started"
     )
@@ -102,7 +110,8 @@ def copy_report(row: TaskRow, report: wire.TaskReport) -> None:
     """At the initiator: take over what a party elsewhere says, unless it is out of date."""
     target = Status(report.status)
     if target.value != row.party_status:
-        if target not in lifecycle.TASK_MOVES[Status(row.party_status)]:
+        # Back to waiting is a new version's matter: a report that says so was overtaken.
+        if target is Status.WAITING or target not in lifecycle.TASK_MOVES[Status(row.party_status)]:
             return
         row.party_status = target.value
     rows.change(
@@ -179,7 +188,7 @@ def _cores(settings: Settings) -> int:
     return max(1, site_cores(settings))
 
 
-def _launch(site: Site, job: JobRow, row: TaskRow) -> None:
+def _launch(site: Site, job: JobRow, row: TaskRow) -> int:
     spec = build(site, job, row)
     place = Path(spec.folder)
     (place / "scratch").mkdir(parents=True, exist_ok=True)
@@ -187,8 +196,15 @@ def _launch(site: Site, job: JobRow, row: TaskRow) -> None:
     task = os.open(place / "task.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(task, "wb") as file:
         file.write(msgspec.json.encode(spec))
-    pid = site.launcher.launch(spec.folder)
+    return site.launcher.launch(spec.folder)
+
+
+def _note_launched(site: Site, key: rows.TaskKey, pid: int) -> None:
+    """Record the worker; end it if its task was stopped before there was one to end."""
     with site.database.write() as session:
-        found = rows.one(session, rows.key(row))
-        if found is not None:
-            rows.change(found, run_pid=pid)
+        row = rows.one(session, key)
+        if row is not None:
+            rows.change(row, run_pid=pid)
+        stopped = row is None or row.party_status in INTERRUPTED
+    if stopped:
+        site.launcher.kill(str(places.folder(site.settings, key)))

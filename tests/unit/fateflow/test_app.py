@@ -118,6 +118,49 @@ def test_a_job_of_somebody_elses_name_is_refused(host):
     assert "exists already" in ask(host, "create_job", again).json["retmsg"]
 
 
+def create(**changes):
+    made = {
+        "job_id": "7",
+        "role": "host",
+        "party_id": "10000",
+        "position": 0,
+        "initiator_role": "guest",
+        "initiator_party_id": "9999",
+        "roles": {"guest": ["9999"], "host": ["10000"]},
+        "dsl": {"components": {"a": {"module": "Empty", "output": {"model": ["m"]}}}},
+        "runtime_conf": {},
+        "runtime_conf_on_party": {},
+        "job_token": "t",
+        "create_time": 1,
+        "tasks": [wire.TaskPlan(component="a", module="Empty", position=0, roles=["host"])],
+    }
+    return wire.CreateJob(**{**made, **changes})
+
+
+def test_a_peer_has_no_local_job_run_here_and_no_module_that_is_not_its_roles(host):
+    roles = {"guest": ["9999"], "local": ["0"]}
+    local = create(role="local", party_id="0", roles=roles)
+    assert ask(host, "create_job", local).json["retcode"] == 108
+    upload = wire.TaskPlan(component="a", module="Upload", position=0, roles=["host"])
+    told = ask(host, "create_job", create(tasks=[upload])).json
+    assert told["retcode"] == 108
+    assert "a host here runs no module 'Upload'" in told["retmsg"]
+
+
+def test_a_peer_cannot_join_the_job_of_another_under_a_role_that_is_free(host):
+    roles = {"guest": ["66"], "arbiter": ["10000"]}
+    joining = create(job_id=JOB, role="arbiter", roles=roles, initiator_party_id="66", tasks=[])
+    assert "exists already" in ask(host, "create_job", joining, "66").json["retmsg"]
+
+
+def test_a_peer_cannot_name_a_model_folder_outside_the_models(host, tmp_path):
+    conf = {"job_parameters": {"model_id": "m", "model_version": str(tmp_path / "else")}}
+    assert ask(host, "create_job", create(runtime_conf_on_party=conf)).json["retcode"] == 0
+    start = wire.StartTask(job_id="7", role="host", party_id="10000", component="a", version=0)
+    assert ask(host, "start_task", start).json["data"] == {"status": "failed"}
+    assert host.launcher.started == []
+
+
 def test_a_worker_is_heard_with_its_token_only(tmp_path):
     site = farm.site(tmp_path)
     submit(site, farm.chain("a"), (GUEST, HOST))
