@@ -73,7 +73,10 @@ class Wire:
         {HOST}, {GUEST}, kind="plain", reveals="the host's number of features, plus 1"
     )
     plan = Message[BatchPlan](
-        {GUEST}, {HOST}, kind="plain", reveals="number of rows, sizes of batches"
+        {GUEST},
+        {HOST},
+        kind="plain",
+        reveals="number of rows, sizes of batches, whether they change, iterations done before",
     )
     rounds = Message[Rounds](
         {GUEST}, {ARBITER}, kind="plain", reveals="sizes of batches, iterations done before"
@@ -88,9 +91,14 @@ class Wire:
         {GUEST}, {HOST}, kind="plain", reveals="sqn: random rows on which curvature is measured"
     )
     score = Message[CipherVector]({HOST}, {GUEST}, kind="ciphertext", reveals="nothing")
-    residual = Message[CipherVector]({GUEST}, {HOST}, kind="ciphertext", reveals="nothing")
+    residual = Message[CipherVector](
+        {GUEST}, {HOST}, kind="ciphertext", reveals="whether rows are weighted"
+    )
     gradient = Message[CipherVector](
-        {GUEST, HOST}, {ARBITER}, kind="masked", reveals="roughly how many features the sender has"
+        {GUEST, HOST},
+        {ARBITER},
+        kind="masked",
+        reveals="roughly how many features the sender has; whether rows are weighted",
     )
     opened = Message[list[int]](
         {ARBITER}, {GUEST, HOST}, kind="masked", reveals="the receiver's gradient over the batch"
@@ -123,7 +131,10 @@ class Wire:
         {ARBITER}, {GUEST, HOST}, kind="plain", reveals="whether training has converged"
     )
     only_score = Message[NDArray[np.float64]](
-        {HOST}, {GUEST}, kind="plain", reveals="the only host's X_h w_h of every predicted row"
+        {HOST},
+        {GUEST},
+        kind="plain",
+        reveals="the only host's X_h w_h of every row predicted or validated",
     )
     host_key = Message[bytes]({HOST}, {HOST}, kind="plain", reveals="nothing")
     masked_score = Message[NDArray[np.uint64]](
