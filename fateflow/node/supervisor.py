@@ -58,7 +58,7 @@ class Supervised:
         """Start the child again if it died, after its pause."""
         if self.child is None:
             if now >= self.restart_at:
-                self.start()
+                self._start_again(now)
             return
         code = self.child.poll()
         if code is None:
@@ -77,6 +77,20 @@ class Supervised:
             self.pause_s,
             self.log_folder / f"{self.process.name}.log",
         )
+
+    def _start_again(self, now: float) -> None:
+        """What keeps one child from starting, such as a full disk, must not end the others."""
+        try:
+            self.start()
+        except OSError as error:
+            self.pause_s = min(self.pause_s * 2, LONGEST_PAUSE_S)
+            self.restart_at = now + self.pause_s
+            log.warning(
+                "%s cannot be started, trying again in %.1f s: %s",
+                self.process.name,
+                self.pause_s,
+                error.strerror,
+            )
 
     def end(self) -> None:
         if self.child and self.child.poll() is None:

@@ -39,6 +39,8 @@ class Zygote:
 
     def launch(self, folder: str) -> int:
         reply = self._ask(spec.Launch(folder))
+        if isinstance(reply, spec.Returned):
+            raise RuntimeError(reply.error)
         assert isinstance(reply, spec.Launched)
         return reply.pid
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from fateflow.domain import dsl
 from fateflow.domain.lifecycle import DONE, ENDS, Status
 from fateflow.errors import FlowError, NotThere, Refused
-from fateflow.scheduler import inputs, reset
+from fateflow.scheduler import inputs, job_files, reset
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
 from fateflow.store import jobs, outputs
@@ -31,6 +31,7 @@ def rerun(site: Site, request: wire.AskRerun) -> None:
         if job is None:
             raise NotThere(f"this site did not initiate job {request.job_id}")
         versions = _versions(site, session, job, request)
+        _check_upload(site, rows.latest(session, job.job_id), versions)
     ended = Status(job.status) in ENDS
     if not versions and (not ended or job.status == Status.SUCCESS.value):
         return
@@ -41,6 +42,18 @@ def rerun(site: Site, request: wire.AskRerun) -> None:
     if ended:
         _requeue(site, job)
     site.scheduler.wake()
+
+
+def _check_upload(site: Site, latest: list[TaskRow], versions: dict[str, int]) -> None:
+    """Raises Refused if the file that an upload brought went with its first run."""
+    for row in latest:
+        path = Path(str((row.plan.get("parameters") or {}).get("file") or ""))
+        brought = job_files.received(site.settings, row.job_id)
+        if row.component_name in versions and path.is_relative_to(brought) and not path.exists():
+            raise Refused(
+                "the file of this upload went with the job that failed; "
+                "upload it again with flow data upload"
+            )
 
 
 def new_versions(site: Site, job: JobRow, versions: dict[str, int], **columns: Any) -> None:

@@ -116,6 +116,10 @@ class Zygote:
                 self._obey(client, self.decoder.decode(line))
             except msgspec.DecodeError as error:
                 self._reply(client, spec.Returned(error=f"not a request: {error}"))
+            except OSError as error:  # no room for one more process: those that run go on
+                log.exception("a request cannot be obeyed")
+                why = f"no process could be started: {error.strerror}"
+                self._reply(client, spec.Returned(error=why))
 
     def _obey(self, client: Client, request: spec.Request) -> None:
         match request:

@@ -7,7 +7,7 @@ import pytest
 from farm import GUEST, HOST, finish, folders, job, statuses, submit, turns
 
 from fateflow.errors import Refused
-from fateflow.scheduler import acts, handlers, tasks
+from fateflow.scheduler import acts, handlers, job_files, tasks
 from fateflow.store import tasks as rows
 from fateflow.wire import control as wire
 
@@ -119,3 +119,14 @@ def test_the_initiator_learns_that_a_stopped_task_elsewhere_has_ended(tmp_path):
     farm.control.stop(guest, job_id)
     turns(guest, host)
     assert statuses(guest) == {("a", "guest"): "canceled", ("a", "host"): "canceled"}
+
+
+def test_a_rerun_of_an_upload_whose_file_is_gone_says_what_to_do(site):
+    name = str(job_files.received(site.settings, "202401010000000000010") / "a.csv")
+    job_id = submit(site, farm.chain("a"), (GUEST,), changes={"a": {"parameters": {"file": name}}})
+    turns(site)
+    finish(site, folders(site)[0], "failed")
+    turns(site)
+    with pytest.raises(Refused, match="upload it again with flow data upload"):
+        farm.control.rerun(site, job_id, [], force=False)
+    assert job(site).status == "failed"

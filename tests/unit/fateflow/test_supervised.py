@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from fateflow.node import processes
+from fateflow.node import processes, supervisor
 from fateflow.node.supervisor import FIRST_PAUSE_S, Supervised
 from fateflow.settings import Settings
 
@@ -46,6 +46,23 @@ def test_a_child_that_dies_is_started_again_after_a_pause_that_grows(child):
     supervised.child.wait(10)
     supervised.check(time.monotonic())
     assert supervised.pause_s == 4 * FIRST_PAUSE_S
+
+
+def test_a_child_that_cannot_be_started_is_tried_again_later(child, monkeypatch):
+    supervised = child("raise SystemExit(3)")
+    supervised.child.wait(10)
+    now = time.monotonic()
+    supervised.check(now)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(supervisor.subprocess, "Popen", full)
+        supervised.check(now + 1)
+    assert supervised.child is None
+    supervised.check(now + 1 + supervised.pause_s)
+    assert supervised.child is not None
 
 
 def test_a_child_that_does_not_end_is_killed(child):

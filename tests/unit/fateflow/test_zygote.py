@@ -23,6 +23,14 @@ def work(folder):
         threading.Event().wait()
     threading.Event().wait()
 
+fork = os.fork
+
+def limited():
+    if Path(sys.argv[1] + ".full").exists():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+
+os.fork = limited
 zygote._work = work
 zygote.Zygote(Path(sys.argv[1])).serve()
 """
@@ -115,3 +123,14 @@ def test_an_unknown_call_is_answered_with_an_error(zygote):
     launcher, _ = zygote
     with pytest.raises(RuntimeError):
         launcher.call("no_such_function")
+
+
+def test_a_zygote_that_can_make_no_process_says_so_and_goes_on(zygote, tmp_path):
+    client, _ = zygote
+    client.launch("/tasks/lasting")
+    full = tmp_path / "z.sock.full"
+    full.touch()
+    with pytest.raises(RuntimeError, match="Resource temporarily unavailable"):
+        client.launch("/tasks/another")
+    full.unlink()
+    assert list(client.alive()) == ["/tasks/lasting"]
