@@ -79,6 +79,9 @@ class Kept(msgspec.Struct, frozen=True):
 
     numbers: list[str]
 
+    def __repr__(self) -> str:
+        return "Kept(...)"
+
 
 def make_guest(
     ctx: Ctx, settings: psi_rsa.Settings, meta: Mapping[str, Any], sizes: dict[Party, int]
