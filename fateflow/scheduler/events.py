@@ -178,34 +178,31 @@ def _output_data(session: Session, row: TaskRow, event: spec.OutputData) -> None
         table_name=event.table_name,
         info={**event.preview, "total": event.count},
     )
-    outputs.put_table(
-        session,
-        event.namespace,
-        event.table_name,
-        partitions=event.partitions,
-        count=event.count,
-        schema=event.schema,
-        preview=event.preview,
-        address={"name": event.table_name, "namespace": event.namespace},
-        origin="output",
-    )
+    _named(session, event, event.table_name, origin="output")
 
 
 def _table_stored(session: Session, row: TaskRow, event: spec.TableStored) -> None:
     options = {k: v for k, v in event.options.items() if k in _KNOWN_OPTIONS}
+    origin = str(event.options.get("origin") or row.component_module.lower())
+    _named(session, event, event.name, origin=origin, **options)
+    outputs.used(session, event.namespace, event.name, row.job_id)
+
+
+def _named(
+    session: Session, event: spec.OutputData | spec.TableStored, name: str, **more: Any
+) -> None:
+    """Record the stored table that an event tells of, under its name."""
     outputs.put_table(
         session,
         event.namespace,
-        event.name,
+        name,
         partitions=event.partitions,
         count=event.count,
         schema=event.schema,
         preview=event.preview,
-        address={"name": event.name, "namespace": event.namespace},
-        origin=str(event.options.get("origin") or row.component_module.lower()),
-        **options,
+        address={"name": name, "namespace": event.namespace},
+        **more,
     )
-    outputs.used(session, event.namespace, event.name, row.job_id)
 
 
 def _table_read(session: Session, row: TaskRow, event: spec.TableRead) -> None:

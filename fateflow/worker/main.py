@@ -67,7 +67,9 @@ def _perform(task: spec.TaskSpec, reporter: Reporter) -> None:
         parse(component_class.Params, task.parameters, where)  # type: ignore[type-var]
     )
     with GatewayTransport(task.gateway_socket, task.job_token) as transport:
-        outputs = runner.run(component, _context(task, reporter, tables, transport), _inputs(task))
+        outputs = runner.run(
+            component, _context(task, reporter, tables, transport), _inputs(task, tables)
+        )
     _keep_data(task, reporter, tables, outputs)
     _keep_model(task, reporter, outputs)
     _keep_cache(task, reporter, outputs)
@@ -93,8 +95,7 @@ def _context(
     return ctx
 
 
-def _inputs(task: spec.TaskSpec) -> Inputs:
-    tables = Storage(Path(task.tables_root))
+def _inputs(task: spec.TaskSpec, tables: Storage) -> Inputs:
     return Inputs(
         data={
             kind: [
