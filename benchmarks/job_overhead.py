@@ -7,33 +7,20 @@ The plain-Python twin calls ten functions that do nothing.
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
-BIN = Path(sys.executable).parent
+from tests.e2e.conftest import Node, free_port
+
 LINKS = 10
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def post(port: int, path: str, body: dict) -> dict:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/v1/{path}", json.dumps(body).encode(), method="POST"
-    )
-    with urllib.request.urlopen(request, timeout=60) as reply:
-        answer = json.loads(reply.read())
-    assert answer["retcode"] == 0, answer
-    return answer
+def answered(node: Node, path: str, **body: object) -> str:
+    """The job that a call began. A refusal ends the benchmark."""
+    reply = node.post(path, **body)
+    assert reply["retcode"] == 0, reply
+    return reply["jobId"]
 
 
 def chain() -> tuple[dict, dict]:
@@ -61,14 +48,6 @@ def chain() -> tuple[dict, dict]:
     return {"components": components}, conf
 
 
-def finished(port: int, job_id: str) -> str:
-    while True:
-        rows = post(port, "job/query", {"job_id": job_id}).get("data") or [{}]
-        if rows[0].get("f_status") in ("success", "failed", "canceled", "timeout"):
-            return rows[0]["f_status"]
-        post(port, "job/wait", {"job_id": job_id, "timeout": 10})
-
-
 def nothing(given: str) -> str:
     return given
 
@@ -81,14 +60,9 @@ def twin() -> float:
 
 
 def measure(home: Path) -> list[tuple[str, float]]:
-    port, gateway = free_port(), free_port()
-    command = [BIN / "distaff", "up", "-d", "--home", str(home)]
+    node = Node(home, free_port(), free_port())
     start = time.perf_counter()
-    subprocess.run(
-        [*command, "--port", str(port), "--gateway-port", str(gateway)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    node.up()
     rows = [("node up (`distaff up -d`)", time.perf_counter() - start)]
     try:
         file = home.parent / "rows.csv"
@@ -102,18 +76,18 @@ def measure(home: Path) -> list[tuple[str, float]]:
             "use_local_data": 0,
         }
         start = time.perf_counter()
-        assert finished(port, post(port, "data/upload", upload)["jobId"]) == "success"
+        assert node.wait(answered(node, "data/upload", **upload)) == "success"
         rows.append(("upload of 100 rows", time.perf_counter() - start))
         dsl, conf = chain()
-        body = {"job_dsl": dsl, "job_runtime_conf": conf}
         times = []
         for _ in range(3):
             start = time.perf_counter()
-            assert finished(port, post(port, "job/submit", body)["jobId"]) == "success"
+            job = answered(node, "job/submit", job_dsl=dsl, job_runtime_conf=conf)
+            assert node.wait(job) == "success"
             times.append(time.perf_counter() - start)
         rows.append((f"job of {LINKS} empty components, two parties", min(times)))
     finally:
-        subprocess.run([BIN / "distaff", "down", "--home", str(home)], check=False)
+        node.down()
     return rows
 
 
