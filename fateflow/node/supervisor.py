@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import logging
 import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from fateflow.lineage import end_with_parent
 from fateflow.node.processes import Process, prepare, processes
 from fateflow.settings import Settings
 
 log = logging.getLogger(__name__)
 
-PR_SET_PDEATHSIG = 1
 WAKING = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 GRACE_S = 8.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 0.1, 10.0, 30.0
@@ -49,7 +49,7 @@ class Supervised:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 (single-threaded here)
+                preexec_fn=partial(_begin, os.getpid()),  # noqa: PLW1509 (single-threaded here)
             )
         self.started = time.monotonic()
         log.info("started %s, pid %d", self.process.name, self.child.pid)
@@ -147,8 +147,9 @@ def _tell(settings: Settings, pids: bytes, told: bytes) -> bytes:
     return pids
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def _begin(parent: int) -> None:
+    """In the child, before its program: it ends with the supervisor, and takes signals."""
+    end_with_parent(signal.SIGTERM, parent)
     signal.pthread_sigmask(signal.SIG_SETMASK, set())
 
 

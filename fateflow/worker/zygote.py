@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import gc
 import importlib
 import logging
@@ -24,11 +23,10 @@ from typing import Any
 
 import msgspec
 
+from fateflow.lineage import end_with_parent
 from fateflow.worker import spec
 
 log = logging.getLogger(__name__)
-
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(eq=False)
@@ -206,9 +204,7 @@ class Zygote:
 def _become_worker(parent: int) -> None:
     """A process group of its own, default signals, ended by the kernel if the zygote dies."""
     os.setpgid(0, 0)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked
-        os._exit(70)
+    end_with_parent(signal.SIGKILL, parent)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -239,7 +235,8 @@ def _kill_group(pid: int) -> None:
 def warm() -> None:
     """Import all that a worker may need, and keep it out of the collector's way."""
     importlib.import_module("fateflow.worker.main")
-    importlib.import_module("fateflow.worker.calls").catalog()
+    importlib.import_module("fateflow.worker.calls")
+    importlib.import_module("federatedml.catalog").catalog()
     # pyarrow imports pandas, if it is there, with the first array it makes: 0.2 s for every worker.
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module("pandas")
