@@ -27,16 +27,27 @@ SINGLE_VALUE_METRICS = (
 
 
 class EncryptParam(Params, frozen=True, kw_only=True):
-    """method: the homomorphic scheme. "IterativeAffine" and "RandomIterativeAffine" are broken
-    schemes of old releases; Paillier is used in their place, as FATE does since 1.7.1."""
+    """method: the homomorphic scheme; left out: the component chooses ("Lattice" where it can).
+    "IterativeAffine" and "RandomIterativeAffine" are broken schemes of old releases; Paillier is
+    used in their place, as FATE does since 1.7.1. key_length: of Paillier and OU."""
 
     method: (
         Literal[
             "Paillier", "IPCL", "OU", "Lattice", "None", "IterativeAffine", "RandomIterativeAffine"
         ]
+        | msgspec.UnsetType
         | None
-    ) = "Paillier"
+    ) = msgspec.UNSET
     key_length: Annotated[int, msgspec.Meta(ge=128, le=8192)] = 2048
+
+    @property
+    def scheme(self) -> Literal["Lattice", "OU", "Paillier", "None"]:
+        """The scheme that is meant; Lattice where the method is left open."""
+        if self.method is msgspec.UNSET:
+            return "Lattice"
+        if self.method in ("Lattice", "OU"):
+            return self.method
+        return "None" if self.method in (None, "None") else "Paillier"
 
 
 class EncryptedModeCalculatorParam(Params, frozen=True, kw_only=True):
