@@ -1,0 +1,170 @@
+"""Real numbers as integers for products X^T u modulo 2^64 in which nothing can wrap.
+
+The owner of a vector u encodes it with one of three public numbers of fraction bits, so that its
+integers are at most 2^26: how large u is, in steps of 2^8, is all that this tells. The owner of a
+matrix scales each of its columns by a power of two of its own, which it tells nobody, so that the
+column's integers have an L1 norm of at most 2^37; the product is then at most 2^63 whatever u is.
+Shapes: n rows, k columns; x (n, k) dense or csr, u (n,).
+
+Error bound of an entry of the product, with f the vector's bits and s the column's scale:
+
+    2^-(f+1) |x|_1 + 2^-(s+1) |u|_1 + n 2^-(f+s+2)
+
+With f = 24 and s from ``scales`` that is |x|_1 (2^-25 + n max|u| 2^-36): 2^-15 of the largest
+product that the column can have with 10^6 rows in the worst case; errors of rows are of either
+sign, so that the usual one is smaller by the root of n.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float64]
+Words = NDArray[np.uint64]
+Exponents = NDArray[np.int64]
+Matrix = Floats | sparse.csr_matrix
+
+LADDER = (24, 16, 8)
+"""Fraction bits of a vector whose magnitudes are below 4, 2^10 and 2^18."""
+
+VECTOR_BITS = 26
+"""A vector's integers are at most 2^26."""
+
+L1_BITS, L2_BITS = 37, 34
+"""A column's integers: 2^37 keeps the product below 2^63, 2^34 is what the lattice takes."""
+
+MAX_ROWS = 2**26
+"""More rows could leave the largest entry of a column fewer than ten bits."""
+
+STEP = 4
+"""Scales of the loss are public, so they come in steps of 2^4."""
+
+_MOST, _BLOCK = 900, 1 << 13
+
+
+def fraction_bits(u: Floats) -> int:
+    """The most bits of the ladder with which every |u| 2^bits is at most 2^26.
+
+    Raises ValueError if no step of the ladder holds u, or a number is not finite.
+
+    >>> fraction_bits(np.array([0.5, -3.9])), fraction_bits(np.array([4.1]))
+    (24, 16)
+    """
+    largest = float(np.max(np.abs(u), initial=0.0))
+    for bits in LADDER:
+        if largest < 2.0 ** (VECTOR_BITS - bits):
+            return bits
+    raise ValueError("training diverges: scale the features or lower learning_rate")
+
+
+def words(u: Floats, bits: int) -> Words:
+    """(n,) the nearest multiples of 2^-bits, modulo 2^64."""
+    return np.rint(np.ldexp(u, bits)).astype(np.int64).view(np.uint64)
+
+
+def reals(found: Words, exponents: Exponents) -> Floats:
+    """(k,) numbers that stand as multiples of 2^-exponents modulo 2^64."""
+    return np.ldexp(found.view(np.int64).astype(np.float64), -exponents.astype(np.int32))
+
+
+@dataclass(frozen=True)
+class Norms:
+    """(k,) L1 norms and squared L2 norms of a matrix's columns, and its number of rows."""
+
+    l1: Floats
+    squares: Floats
+    n_rows: int
+
+
+def norms(x: Matrix, rows: Floats | None = None) -> Norms:
+    """Of the columns of x, or of diag(rows) x. Raises ValueError unless all are finite.
+
+    Cost: two passes over x in cache-sized blocks; nothing of x's size is kept.
+    """
+    n, k = x.shape
+    if n > MAX_ROWS:
+        raise ValueError(f"{n} rows in a batch and at most {MAX_ROWS} fit: set a batch_size")
+    weight = np.ones(n) if rows is None else np.abs(rows)
+    l1, squares = np.zeros(k), np.zeros(k)
+    for start in range(0, n, _BLOCK):
+        block: Any = x[start : start + _BLOCK]
+        w = weight[start : start + _BLOCK]
+        l1 += w @ abs(block)
+        squares += (w * w) @ (block.power(2) if sparse.issparse(block) else block * block)
+    if not (np.isfinite(l1).all() and np.isfinite(squares).all()):
+        raise ValueError("features must be finite: fill or drop what is not")
+    return Norms(l1, squares, n)
+
+
+def scales(terms: Sequence[tuple[Norms, int]]) -> Exponents:
+    """(k,) the largest exponents e that a sum of products X_1^T u_1 + X_2^T u_2 + ... can have.
+
+    terms: for each product the norms of its matrix and the fraction bits f of its vector; the
+    integers of the matrix are then X 2^(e - f). A column of zeros gets the largest exponent.
+    """
+    n_rows = sum(t.n_rows for t, _ in terms)
+    l1 = sum(np.ldexp(t.l1, -bits) for t, bits in terms)
+    l2 = np.sqrt(sum(np.ldexp(t.squares, -2 * bits) for t, bits in terms))
+    by_sum = _largest(np.asarray(l1), 2.0**L1_BITS - n_rows)
+    by_length = _largest(np.asarray(l2), 2.0**L2_BITS - math.sqrt(n_rows))
+    return np.minimum(by_sum, by_length)
+
+
+def _largest(size: Floats, limit: float) -> Exponents:
+    """(k,) the largest e with size 2^e <= limit; rounding adds at most a half a row."""
+    with np.errstate(divide="ignore"):
+        found = np.floor(np.log2(limit) - np.log2(size))
+    return np.asarray(np.clip(found, -_MOST, _MOST), dtype=np.int64)
+
+
+def integers(x: Matrix, scale: Exponents, rows: Floats | None = None) -> Matrix:
+    """diag(rows) x with column j rounded to multiples of 2^-scale[j], as whole floats.
+
+    Dense stays dense, csr stays csr.
+    """
+    factor = np.ldexp(1.0, scale.astype(np.int32))
+    if isinstance(x, np.ndarray):
+        out = x * factor
+        if rows is not None:
+            out *= rows[:, None]
+        return np.rint(out, out=out)
+    data = x.data * factor[x.indices]
+    if rows is not None:
+        data *= np.repeat(rows, np.diff(x.indptr))
+    return sparse.csr_matrix((np.rint(data), x.indices, x.indptr), shape=x.shape)
+
+
+def column_room(column: Floats, bits: int) -> int:
+    """A public scale s, a multiple of 4, at which any product of the column stays below 2^bits.
+
+    Raises ValueError unless the column is finite.
+    """
+    limit = 2.0 ** (min(bits - VECTOR_BITS, L2_BITS - 1)) - len(column)
+    return _room(float(np.abs(column).sum()), limit, LADDER[0])
+
+
+def sum_room(value: float, bits: int) -> int:
+    """A public scale e, a multiple of 4, at which the number stays below 2^bits.
+
+    Raises ValueError unless it is finite.
+    """
+    return _room(abs(value), 2.0**bits - 1, 2 * LADDER[0])
+
+
+def _room(size: float, limit: float, most: int) -> int:
+    if not math.isfinite(size):
+        raise ValueError("training diverges: scale the features or lower learning_rate")
+    found = math.floor(math.log2(limit / size)) if size > 0 else most
+    return min(found, most) // STEP * STEP
+
+
+def word(value: float, bits: int) -> Words:
+    """(1,) one number as a multiple of 2^-bits, modulo 2^64; |value| 2^bits is below 2^63."""
+    return np.array([round(math.ldexp(value, bits)) % 2**64], dtype=np.uint64)
