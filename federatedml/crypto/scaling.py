@@ -97,7 +97,7 @@ def norms(x: Matrix, rows: Floats | None = None) -> Norms:
         block: Any = x[start : start + _BLOCK]
         w = weight[start : start + _BLOCK]
         l1 += w @ abs(block)
-        squares += (w * w) @ (block.power(2) if sparse.issparse(block) else block * block)
+        squares += (w * w) @ (block * block if isinstance(block, np.ndarray) else block.power(2))
     if not (np.isfinite(l1).all() and np.isfinite(squares).all()):
         raise ValueError("features must be finite: fill or drop what is not")
     return Norms(l1, squares, n)
