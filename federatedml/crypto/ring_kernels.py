@@ -1,0 +1,151 @@
+"""Loops over 64-bit and 128-bit words, compiled, without the interpreter lock.
+
+128-bit words are (.., 2) uint64, low word first. Arguments are contiguous; results are written
+into the last argument, by the matrix kernels added to what is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from federatedml.crypto.compiled import compiled
+
+Words = NDArray[np.uint64]
+Integers = NDArray[np.int64]
+
+ONE, ZERO = np.uint64(1), np.uint64(0)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _mulhi(_: Any, a: Any, b: Any) -> Any:  # noqa: ARG001 (numba's typing protocol)
+    """The upper 64 bits of a product: one instruction, for which neither numpy nor numba has a
+    name."""
+
+    def build(_: Any, builder: Any, __: Any, args: Any) -> Any:
+        word = args[0].type
+        wide = type(word)(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        return builder.trunc(builder.lshr(product, wide(64)), word)
+
+    return types.uint64(types.uint64, types.uint64), build
+
+
+@compiled
+def add(a: Words, b: Words, out: Words) -> None:
+    for i in range(len(a)):
+        low = a[i, 0] + b[i, 0]
+        out[i, 0] = low
+        out[i, 1] = a[i, 1] + b[i, 1] + (ONE if low < b[i, 0] else ZERO)
+
+
+@compiled
+def sub(a: Words, b: Words, out: Words) -> None:
+    for i in range(len(a)):
+        borrow = ONE if a[i, 0] < b[i, 0] else ZERO
+        out[i, 0] = a[i, 0] - b[i, 0]
+        out[i, 1] = a[i, 1] - b[i, 1] - borrow
+
+
+@compiled
+def mul(a: Words, b: Words, out: Words) -> None:
+    for i in range(len(a)):
+        a0, a1, b0, b1 = a[i, 0], a[i, 1], b[i, 0], b[i, 1]
+        out[i, 0] = a0 * b0
+        out[i, 1] = _mulhi(a0, b0) + a0 * b1 + a1 * b0
+
+
+@compiled
+def total(a: Words) -> Words:
+    """(n, k, 2) summed over n."""
+    out = np.zeros((a.shape[1], 2), dtype=np.uint64)
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            low = out[j, 0] + a[i, j, 0]
+            out[j, 1] += a[i, j, 1] + (ONE if low < a[i, j, 0] else ZERO)
+            out[j, 0] = low
+    return out
+
+
+@compiled
+def plain_64(x: Integers, b: Words, out: Words) -> None:
+    """out (m, c) += x (m, k) @ b (k, c)."""
+    for i in range(x.shape[0]):
+        for c in range(b.shape[1]):
+            summed = ZERO
+            for j in range(x.shape[1]):
+                summed += np.uint64(x[i, j]) * b[j, c]
+            out[i, c] += summed
+
+
+@compiled
+def turned_64(x: Integers, b: Words, out: Words) -> None:
+    """out (m, c) += x.T @ b for x (k, m), b (k, c)."""
+    for j in range(x.shape[0]):
+        for c in range(b.shape[1]):
+            word = b[j, c]
+            for i in range(x.shape[1]):
+                out[i, c] += np.uint64(x[j, i]) * word
+
+
+@compiled
+def plain_128(x: Integers, b: Words, out: Words) -> None:
+    """out (m, c) += x (m, k) @ b (k, c)."""
+    for i in range(x.shape[0]):
+        for c in range(b.shape[1]):
+            low, high = out[i, c, 0], out[i, c, 1]
+            for j in range(x.shape[1]):
+                entry = np.uint64(x[i, j])
+                word = b[j, c, 0]
+                product = entry * word
+                low += product
+                high += _mulhi(entry, word) + entry * b[j, c, 1]
+                high += ONE if low < product else ZERO
+                # A negative entry stands here for itself plus 2^64.
+                high -= word if x[i, j] < 0 else ZERO
+            out[i, c, 0], out[i, c, 1] = low, high
+
+
+@compiled
+def turned_128(x: Integers, b: Words, out: Words) -> None:
+    """out (m, c) += x.T @ b for x (k, m), b (k, c)."""
+    for j in range(x.shape[0]):
+        for c in range(b.shape[1]):
+            word, upper = b[j, c, 0], b[j, c, 1]
+            for i in range(x.shape[1]):
+                entry = np.uint64(x[j, i])
+                product = entry * word
+                low = out[i, c, 0] + product
+                high = _mulhi(entry, word) + entry * upper
+                high += ONE if low < product else ZERO
+                high -= word if x[j, i] < 0 else ZERO
+                out[i, c, 0] = low
+                out[i, c, 1] += high
+
+
+@compiled
+def matmul_64(a: Words, b: Words, out: Words) -> None:
+    """out (m, c) += a (m, k) @ b (k, c)."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            word = a[i, j]
+            for c in range(b.shape[1]):
+                out[i, c] += word * b[j, c]
+
+
+@compiled
+def matmul_128(a: Words, b: Words, out: Words) -> None:
+    """out (m, c) += a (m, k) @ b (k, c)."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            a0, a1 = a[i, j, 0], a[i, j, 1]
+            for c in range(b.shape[1]):
+                product = a0 * b[j, c, 0]
+                low = out[i, c, 0] + product
+                high = _mulhi(a0, b[j, c, 0]) + a0 * b[j, c, 1] + a1 * b[j, c, 0]
+                out[i, c, 1] += high + (ONE if low < product else ZERO)
+                out[i, c, 0] = low
