@@ -22,22 +22,27 @@ Words = NDArray[np.uint64]
 SCALE_BITS = 36
 """Fractional bits: an error below 1e-11; magnitudes below 2^27 in the sum."""
 
+PIECE = 1 << 15
+"""Words of a pad that are made at a time."""
 
-def to_ring(values: Floats, terms: int) -> Words:
-    """Any shape, the nearest multiples of 2^-SCALE_BITS mod 2^64.
 
-    terms: how many such arrays will be added. Raises PlaintextOutOfRange if the sum could wrap.
+def to_ring(values: Floats, terms: int, scale_bits: int = SCALE_BITS) -> Words:
+    """Any shape, the nearest multiples of 2^-scale_bits mod 2^64.
+
+    terms: how many such arrays will be added. Raises PlaintextOutOfRange if the sum could wrap, or
+    a value is not finite.
     """
-    scaled = np.rint(np.ldexp(values, SCALE_BITS))
+    scaled = np.ldexp(values, scale_bits)
+    np.rint(scaled, out=scaled)
     limit = 2.0**63 / terms
-    if not (np.abs(scaled) < limit).all():
-        raise PlaintextOutOfRange("a score", 64, 63 - (terms - 1).bit_length())
+    if scaled.size and not (scaled.max() < limit and scaled.min() > -limit):
+        raise PlaintextOutOfRange("a term of the sum", 64, 63 - (terms - 1).bit_length())
     return scaled.astype(np.int64).view(np.uint64)
 
 
-def from_ring(words: Words) -> Floats:
+def from_ring(words: Words, scale_bits: int = SCALE_BITS) -> Floats:
     """The real numbers back."""
-    return np.ldexp(words.view(np.int64).astype(np.float64), -SCALE_BITS)
+    return np.ldexp(words.view(np.int64).astype(np.float64), -scale_bits)
 
 
 def shared_key(mine: X25519PrivateKey, theirs: bytes, purpose: bytes) -> bytes:
@@ -48,6 +53,23 @@ def shared_key(mine: X25519PrivateKey, theirs: bytes, purpose: bytes) -> bytes:
 
 def pad(key: bytes, shape: tuple[int, ...]) -> Words:
     """The pad of a key that is used for this one array only."""
-    size = int(np.prod(shape))
+    words = np.zeros(shape, dtype=np.uint64)
+    add_pad(words, key)
+    return words
+
+
+def add_pad(words: Words, key: bytes, *, subtract: bool = False) -> None:
+    """Add the pad of a key to a contiguous array in place (mod 2^64), or take it off.
+
+    Cost: the key stream is made in pieces that stay in the processor's cache, about 4 GB/s.
+    """
     stream = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
-    return np.frombuffer(stream.update(bytes(8 * size)), dtype=np.uint64).reshape(shape)
+    flat = words.reshape(-1)
+    if not np.shares_memory(flat, words) and words.size:
+        raise ValueError("add_pad works in place: the array must be contiguous")
+    combine = np.subtract if subtract else np.add
+    nothing, piece = memoryview(bytes(8 * PIECE)), bytearray(8 * PIECE)
+    for at in range(0, len(flat), PIECE):
+        part = flat[at : at + PIECE]
+        stream.update_into(nothing[: 8 * len(part)], piece)
+        combine(part, np.frombuffer(piece, dtype=np.uint64, count=len(part)), out=part)

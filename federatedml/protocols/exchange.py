@@ -19,9 +19,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from federatedml.component import Ctx
 from federatedml.maths.family import Share
 from federatedml.maths.glm import Floats, Matrix
-from federation import Context
 
 Rows = NDArray[np.int64]
 
@@ -56,17 +56,17 @@ class Exchange(Protocol):
     def renewed(self) -> Exchange:
         """For the next model: the same keys; nothing that was made of x is kept."""
 
-    def guest(self, ctx: Context, part: Slice, share: Share, own: float | None) -> Floats:
+    def guest(self, ctx: Ctx, part: Slice, share: Share, own: float | None) -> Floats:
         """(k,) X_g^T d over the batch. share: of the batch's b rows, in the order of x.
 
         own: what the guest adds to the batch's sum of losses; None: no loss is wanted.
         """
 
-    def host(self, ctx: Context, part: Slice, eta: Floats, v: Floats, own: float | None) -> Floats:
+    def host(self, ctx: Ctx, part: Slice, eta: Floats, v: Floats, own: float | None) -> Floats:
         """(k,) X_h^T d over the batch. eta, v: (s,) of the rows shown; own: as at the guest.
 
         None for ``own`` means the same at every party: none of them adds anything.
         """
 
-    def arbiter(self, ctx: Context, *, with_loss: bool) -> float:
+    def arbiter(self, ctx: Ctx, *, with_loss: bool) -> float:
         """The sum of the losses of the batch's rows plus what all parties add; 0.0 without."""
