@@ -51,19 +51,20 @@ def shared_key(mine: X25519PrivateKey, theirs: bytes, purpose: bytes) -> bytes:
     return HKDF(hashes.SHA256(), 32, salt=None, info=purpose).derive(secret)
 
 
-def pad(key: bytes, shape: tuple[int, ...]) -> Words:
-    """The pad of a key that is used for this one array only."""
+def pad(key: bytes, shape: tuple[int, ...], number: int = 0) -> Words:
+    """One pad of a key; a number may be used for one array only."""
     words = np.zeros(shape, dtype=np.uint64)
-    add_pad(words, key)
+    add_pad(words, key, number)
     return words
 
 
-def add_pad(words: Words, key: bytes, *, subtract: bool = False) -> None:
-    """Add the pad of a key to a contiguous array in place (mod 2^64), or take it off.
+def add_pad(words: Words, key: bytes, number: int = 0, *, subtract: bool = False) -> None:
+    """Add a pad of a key to a contiguous array in place (mod 2^64), or take it off.
 
     Cost: the key stream is made in pieces that stay in the processor's cache, about 4 GB/s.
     """
-    stream = Cipher(algorithms.ChaCha20(key, bytes(16)), mode=None).encryptor()
+    nonce = bytes(8) + number.to_bytes(8, "little")  # the first 8 bytes count blocks
+    stream = Cipher(algorithms.ChaCha20(key, nonce), mode=None).encryptor()
     flat = words.reshape(-1)
     if not np.shares_memory(flat, words) and words.size:
         raise ValueError("add_pad works in place: the array must be contiguous")
