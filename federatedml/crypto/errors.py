@@ -2,6 +2,7 @@
 
 CryptoError
 ├── PlaintextOutOfRange   a number does not fit its declared range, or a sum the key
+├── DecryptedOutOfRange   a plaintext is beyond what its vector states
 ├── ForeignKey            a ciphertext of another key
 └── BadCiphertext         bytes that are not a vector of ciphertexts
 """
@@ -18,6 +19,16 @@ class PlaintextOutOfRange(CryptoError, ValueError):
         super().__init__(
             f"{what} needs {bits} bits and {allowed} are there: use a longer key, "
             "scale the features, or lower floating_point_precision"
+        )
+
+
+class DecryptedOutOfRange(CryptoError, ValueError):
+    """How far beyond is not said: of an OU plaintext it would tell of the secret p."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a decrypted number is beyond the range that its vector states: it was not made by "
+            "this protocol, and is not given out"
         )
 
 

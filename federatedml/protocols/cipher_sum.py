@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from functools import reduce
 
+from federatedml.crypto.bigcipher import CipherVector, PublicKey
 from federatedml.crypto.fixedpoint import Floats
-from federatedml.crypto.paillier import CipherVector, PublicKey
 from federation import Context, Message, Party
 from federation.errors import ProtocolViolation
 

@@ -1,10 +1,11 @@
-"""The arbiter makes a Paillier key; the others get its public half."""
+"""The arbiter makes a Paillier or OU key; the others get its public half."""
 
 from __future__ import annotations
 
 import logging
 
-from federatedml.crypto import paillier
+from federatedml.crypto import ou, paillier, strength
+from federatedml.crypto.bigcipher import SecretKey
 from federatedml.crypto.wire import PublicKey
 from federatedml.params_shared import EncryptParam
 from federation import Context, Message
@@ -12,38 +13,40 @@ from federation.errors import ProtocolViolation
 
 LOG = logging.getLogger(__name__)
 
-SAFE_KEY_BITS = 2048
-"""112 bits of security; 1024 bits are about 80, deprecated since 2010 (NIST SP 800-131A)."""
+_MAKERS = {ou.SCHEME: ou.keygen, paillier.SCHEME: paillier.keygen}
 
 
-def arbiter_makes(
-    ctx: Context, message: Message[PublicKey], param: EncryptParam
-) -> paillier.SecretKey:
+def arbiter_makes(ctx: Context, message: Message[PublicKey], param: EncryptParam) -> SecretKey:
     """A fresh key, its public half sent. Reveals to receivers: nothing."""
-    warn_if_short(param)
-    public, secret = paillier.keygen(param.key_length)
+    public, secret = _MAKERS[scheme(param)](param.key_length)
+    tell(public)
     ctx.remote(message, public)
     return secret
 
 
 def received(ctx: Context, message: Message[PublicKey], param: EncryptParam) -> PublicKey:
-    """The arbiter's key. Raises ProtocolViolation for one shorter than this party asks for."""
-    warn_if_short(param)
-    key = ctx.get(message)
-    if key.key_bits < param.key_length and ctx.arbiter is not None:
+    """The arbiter's key. Raises ProtocolViolation for one that is shorter than this party asks
+    for, or of another scheme."""
+    key, wanted, problem = ctx.get(message), scheme(param), ""
+    if key.scheme != wanted:
+        problem = f"a key of {key.scheme}; encrypt_param asks for {wanted}"
+    elif key.key_bits < param.key_length:
         problem = f"a key of {key.key_bits} bits; encrypt_param asks for {param.key_length}"
+    if problem and ctx.arbiter is not None:
         raise ProtocolViolation(ctx.arbiter, message.name, problem)
+    tell(key)
     return key
 
 
-def warn_if_short(param: EncryptParam) -> None:
+def scheme(param: EncryptParam) -> str:
+    """ "OU" where it is asked for; Paillier in place of everything else."""
+    if param.scheme in _MAKERS:
+        return param.scheme
+    LOG.warning("encrypt_param.method %s: Paillier is used in its place", param.method)
+    return paillier.SCHEME
+
+
+def tell(key: PublicKey) -> None:
     """Log what the job's owner should know of the key."""
-    if param.key_length < SAFE_KEY_BITS:
-        LOG.warning(
-            "key_length %d is below %d bits and no longer considered safe; raise it in "
-            "encrypt_param",
-            param.key_length,
-            SAFE_KEY_BITS,
-        )
-    if param.method != "Paillier":
-        LOG.warning("encrypt_param.method %s: Paillier is used in its place", param.method)
+    LOG.info("encryption: %s", key.describe())
+    strength.warn_if_weak(key.level, key.describe())

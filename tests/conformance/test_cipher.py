@@ -14,8 +14,13 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from federatedml.crypto import paillier, wire
-from federatedml.crypto.errors import BadCiphertext, ForeignKey, PlaintextOutOfRange
-from federatedml.crypto.paillier import CipherVector, PublicKey, SecretKey
+from federatedml.crypto.bigcipher import CipherVector
+from federatedml.crypto.errors import (
+    BadCiphertext,
+    DecryptedOutOfRange,
+    ForeignKey,
+    PlaintextOutOfRange,
+)
 from federation import codec
 from federation.codec import Malformed
 from federation.errors import FederationError
@@ -28,15 +33,15 @@ def short_exponents():
 
 
 def textbook():
-    public, secret = paillier.keygen(BITS)
-    public = PublicKey(public.n, textbook=True)
-    return public, SecretKey(public, secret.p, secret.q)
+    _, secret = paillier.keygen(BITS)
+    secret = paillier.secret_key(secret.owner.p, secret.owner.q, textbook=True)
+    return secret.public, secret
 
 
 def of_phe():
     _, theirs = phe.generate_paillier_keypair(n_length=BITS)
-    public = PublicKey(mpz(theirs.public_key.n))
-    return public, SecretKey(public, mpz(theirs.p), mpz(theirs.q))
+    secret = paillier.secret_key(mpz(theirs.p), mpz(theirs.q))
+    return secret.public, secret
 
 
 CIPHERS = {f.__name__: f() for f in (short_exponents, textbook, of_phe)}
@@ -160,7 +165,7 @@ def test_refreshing_hides_what_was_added(keys):
     total = public.add(base, bare)
 
     def addend_is_exposed(c):
-        return (c.values[0] * gmpy2.invert(base.values[0], public.n2) - 1) % public.n == 0
+        return (c.values[0] * gmpy2.invert(base.values[0], public.modulus) - 1) % public.n == 0
 
     assert addend_is_exposed(total)
     assert not addend_is_exposed(public.refresh(total))
@@ -186,7 +191,7 @@ def test_refreshing_states_a_range_that_tells_nothing(keys):
 def test_no_secret_is_printed(keys, shown):
     public, secret = keys
     _, blinding = public.blind(public.encrypt(np.ones(1)))
-    assert str(secret.p) not in shown(secret)
+    assert str(secret.owner.p) not in shown(secret)
     assert str(blinding.masks[0]) not in shown(blinding)
 
 
@@ -227,7 +232,7 @@ def test_what_does_not_fit_together_is_refused(keys):
 def test_a_plaintext_beyond_its_stated_bound_is_refused(keys):
     public, secret = keys
     lie = CipherVector(public, public.encrypt(np.array([1e6])).values, 48, 50)
-    with pytest.raises(PlaintextOutOfRange):
+    with pytest.raises(DecryptedOutOfRange):
         secret.decrypt(lie)
 
 
@@ -271,7 +276,7 @@ def _fields(c):
         lambda f: [*f[:5], f[5][:-1]],
         lambda f: [*f[:5], bytes(len(f[5]))],
         lambda f: [*f[:5], f[5][:-1] + bytes([f[5][-1] ^ 1])],
-        lambda f: [f[0][:-1] + b"\x01", *f[1:]],
+        lambda f: [[f[0][0], f[0][1][:-1] + b"\x01", *f[0][2:]], *f[1:]],
         lambda f: [f[0], -1, *f[2:]],
         lambda f: [f[0], f[1], 10_000, *f[3:]],
         lambda f: [f[0], f[1], f[2], f[3] + 1, *f[4:]],
@@ -287,7 +292,7 @@ def test_damaged_vectors_are_refused(keys, damage):
 @pytest.mark.parametrize("value", [0, "n", "n2"])
 def test_values_that_cannot_be_ciphertexts_are_refused(keys, value):
     public, _ = keys
-    impossible = {0: mpz(0), "n": public.n, "n2": public.n2}[value]
+    impossible = {0: mpz(0), "n": public.n, "n2": public.modulus}[value]
     c = public.encrypt(np.ones(2))
     payload = codec.encode(CipherVector(public, [c.values[0], impossible], 48, 80))
     with pytest.raises((Malformed, FederationError)):
@@ -300,7 +305,7 @@ def test_values_that_cannot_be_ciphertexts_are_refused(keys, value):
 def test_python_paillier_reads_our_ciphertexts_and_we_read_its_own():
     public, secret = CIPHERS["of_phe"]
     theirs = phe.PaillierPublicKey(int(public.n))
-    private = phe.PaillierPrivateKey(theirs, int(secret.p), int(secret.q))
+    private = phe.PaillierPrivateKey(theirs, int(secret.owner.p), int(secret.owner.q))
     ours = public.encrypt(np.array([3.0, -4.0]), scale_bits=0, bits=8)
     assert [private.decrypt(phe.EncryptedNumber(theirs, int(v))) for v in ours.values] == [3, -4]
     sealed = [mpz(theirs.encrypt(m).ciphertext()) for m in (7, -8)]
@@ -311,10 +316,10 @@ def test_fresh_keys_have_exactly_the_asked_length_and_distinct_primes():
     for bits in (128, 129, 256):
         public, secret = paillier.keygen(bits)
         assert public.key_bits == bits
-        assert secret.p != secret.q
-        assert secret.p % 4 == secret.q % 4 == 3
-        assert gmpy2.gcd(secret.p - 1, secret.q - 1) == 2
-        assert gmpy2.is_prime(secret.p)
+        assert secret.owner.p != secret.owner.q
+        assert secret.owner.p % 4 == secret.owner.q % 4 == 3
+        assert gmpy2.gcd(secret.owner.p - 1, secret.owner.q - 1) == 2
+        assert gmpy2.is_prime(secret.owner.p)
 
 
 @pytest.mark.slow

@@ -300,7 +300,7 @@ def test_a_host_cannot_strip_its_own_ciphertexts_from_the_residual(two_hosts):
     rest = key.sub(residual, CipherVector(key, both.values, residual.scale_bits, 80))
     assert not any(readable(c) for c in rest.values)
     # the same attack on a residual that was not refreshed reads every row's label
-    bare = [c * (1 + 5 * key.n) % key.n2 for c in both.values]
+    bare = [c * (1 + 5 * key.n) % key.modulus for c in both.values]
     stripped = key.sub(CipherVector(key, bare, 48, 80), CipherVector(key, both.values, 48, 80))
     assert all(readable(c) for c in stripped.values)
 
