@@ -32,10 +32,11 @@ class Transport(Protocol):
         Raises DuplicateMessage if the identity was sent before with other bytes.
         """
 
-    def receive(self, envelope: Envelope) -> bytes:
+    def receive(self, envelope: Envelope, within_s: float | None = None) -> bytes:
         """Wait for the payload of this identity (kind, reveals and shape are not looked at).
 
-        Raises PeerFailed, Cancelled or PeerSilent instead of waiting for ever.
+        within_s: the longest wait; None: as long as the peer gives signs of life.
+        Raises PeerFailed, Cancelled, PeerSilent or PeerLate instead of waiting for ever.
         """
 
 
@@ -106,12 +107,18 @@ class Context:
                 self._recorder(envelope, value)
             self._transport.send(envelope, payload)
 
-    def get(self, message: Message[T], *, source: Party | None = None) -> T:
-        """Wait for the next message from the only party that sends it, or from ``source``."""
+    def get(
+        self, message: Message[T], *, source: Party | None = None, within_s: float | None = None
+    ) -> T:
+        """Wait for the next message from the only party that sends it, or from ``source``.
+
+        within_s: the longest wait in seconds, after which PeerLate is raised and the message, if
+        it still comes, is passed over; None: as long as the peer gives signs of life.
+        """
         senders = (source,) if source else self._senders(message)
         if len(senders) != 1:
             raise ValueError(f"{message.name} has {len(senders)} senders: use gather, or source=")
-        return self._next(message, senders[0])
+        return self._next(message, senders[0], within_s)
 
     def gather(self, message: Message[T]) -> dict[Party, T]:
         """The next message of every party that sends it, keyed in configuration order."""
@@ -125,11 +132,11 @@ class Context:
     def _senders(self, message: Message[T]) -> tuple[Party, ...]:
         return tuple(p for p in self.of_role(*message.src) if p != self.me)
 
-    def _next(self, message: Message[T], sender: Party) -> T:
+    def _next(self, message: Message[T], sender: Party, within_s: float | None = None) -> T:
         if self.me.role not in message.dst:
             raise RoleMayNotSend(self.me, message.name, "receive", sorted(message.dst))
         envelope = self._envelope(message, sender, self.me, self._received, "")
-        value = codec.decode(self._transport.receive(envelope))
+        value = codec.decode(self._transport.receive(envelope, within_s))
         if not conforms(value, message.type):
             raise ProtocolViolation(
                 sender, message.name, f"{codec.describe(value)} is not {message.type}"

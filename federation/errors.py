@@ -8,6 +8,7 @@ FederationError
 ├── PeerFailed            the peer's task ended without sending what we wait for
 ├── Cancelled             the job was stopped while we waited
 ├── PeerSilent            nothing, not even a heartbeat, for the idle time-out
+├── PeerLate              the peer lives, but did not send within the time it was given
 ├── Unreachable           no route, or every endpoint of the route refused
 └── GatewayRefused        a gateway does not let this pass: unknown job, wrong token, wrong party
 """
@@ -55,6 +56,11 @@ class Cancelled(FederationError):
 class PeerSilent(FederationError, TimeoutError):
     def __init__(self, peer: object, message: str, seconds: float) -> None:
         super().__init__(f"no sign of {peer} for {seconds:.0f} s while waiting for {message!r}")
+
+
+class PeerLate(FederationError, TimeoutError):
+    def __init__(self, peer: object, message: str, seconds: float) -> None:
+        super().__init__(f"{peer} did not send {message!r} within {seconds:.0f} s")
 
 
 class Unreachable(FederationError, ConnectionError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from federation.context import Context, Envelope
-from federation.errors import Cancelled, DuplicateMessage, PeerSilent
+from federation.errors import Cancelled, DuplicateMessage, PeerLate, PeerSilent
 from federation.party import Party
 
 
@@ -36,16 +36,18 @@ class Hub:
                 raise DuplicateMessage(envelope.identity)
             self._arrived.notify_all()
 
-    def receive(self, envelope: Envelope) -> bytes:
+    def receive(self, envelope: Envelope, within_s: float | None = None) -> bytes:
+        limit = self.timeout_s if within_s is None else within_s
         with self._arrived:
             there = self._arrived.wait_for(
-                lambda: self._stopped or envelope.identity in self._boxes, self.timeout_s
+                lambda: self._stopped or envelope.identity in self._boxes, limit
             )
             if envelope.identity in self._boxes:
                 return self._boxes[envelope.identity]
             if there:
                 raise Cancelled(envelope.job_id)
-            raise PeerSilent(envelope.src, envelope.message, self.timeout_s)
+            error = PeerSilent if within_s is None else PeerLate
+            raise error(envelope.src, envelope.message, limit)
 
     def stop(self) -> None:
         """Wake every waiting ``receive`` with Cancelled."""

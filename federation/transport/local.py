@@ -60,14 +60,15 @@ class GatewayTransport:
         finally:
             draft.unlink(missing_ok=True)
 
-    def receive(self, envelope: Envelope) -> bytes:
+    def receive(self, envelope: Envelope, within_s: float | None = None) -> bytes:
         """Wait for a message.
 
         Raises Cancelled when the job is stopped, PeerFailed when the peer's task is gone without
-        having sent it, PeerSilent after ``idle_timeout_s`` without a sign of the peer.
+        having sent it, PeerSilent after ``idle_timeout_s`` without a sign of the peer, PeerLate
+        after ``within_s``, to the gateway's tick.
         """
         client = self._client(envelope, envelope.dst)
-        reply, payload = client.ask(wire.Get(envelope, self.idle_timeout_s))
+        reply, payload = client.ask(wire.Get(envelope, self.idle_timeout_s, within_s))
         if not isinstance(reply, wire.Payload):
             raise wire.Broken(f"{type(reply).__name__} instead of a payload")
         if not reply.file:

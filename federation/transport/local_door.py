@@ -188,7 +188,9 @@ class LocalDoor(asyncio.Protocol):
             raise GatewayRefused(
                 get.envelope.message, f"{get.envelope.dst} is not a party of this site"
             )
-        self._waiter = self._site.mailbox.wait(get.envelope, get.idle_timeout_s, self._deliver)
+        self._waiter = self._site.mailbox.wait(
+            get.envelope, get.idle_timeout_s, self._deliver, get.within_s
+        )
 
     def _deliver(self, found: Kept | FederationError) -> None:
         self._waiter = None

@@ -27,6 +27,7 @@ from federation.errors import (
     FederationError,
     GatewayRefused,
     PeerFailed,
+    PeerLate,
     PeerSilent,
 )
 from federation.transport import wire
@@ -77,8 +78,10 @@ class Waiter:
     envelope: Envelope
     idle_timeout_s: float
     done: Callable[[Kept | FederationError], None]
+    within_s: float | None = None
     sign: float = field(default_factory=time.monotonic)
     """When we last heard of the peer's task, or began to wait."""
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def peer(self) -> wire.Task:
@@ -253,6 +256,7 @@ class Mailbox:
         envelope: Envelope,
         idle_timeout_s: float,
         done: Callable[[Kept | FederationError], None],
+        within_s: float | None = None,
     ) -> Waiter | None:
         """Call ``done`` when the message is here: at once if it is, and then there is no waiter.
 
@@ -273,7 +277,7 @@ class Mailbox:
             raise Cancelled(job.job_id, job.cancelled or "the task is over")
         if (why := job.failed.get(envelope.src.party_id)) is not None:
             raise PeerFailed(envelope.src, why)
-        waiter = Waiter(key, envelope, idle_timeout_s, done)
+        waiter = Waiter(key, envelope, idle_timeout_s, done, within_s)
         self._waiters.setdefault(key, []).append(waiter)
         return waiter
 
@@ -352,10 +356,13 @@ class Mailbox:
             waiter.sign = time.monotonic()
 
     def expire(self) -> None:
-        """End the waits in which nothing was heard for too long."""
+        """End the waits in which nothing was heard, or the message did not come, for too long."""
         now = time.monotonic()
         for w in self.waiters():
-            if now - w.sign > w.idle_timeout_s:
+            if w.within_s is not None and now - w.began >= w.within_s:
+                self.give_up(w)
+                w.done(PeerLate(w.envelope.src, w.envelope.message, w.within_s))
+            elif now - w.sign > w.idle_timeout_s:
                 self.give_up(w)
                 w.done(PeerSilent(w.envelope.src, w.envelope.message, w.idle_timeout_s))
 

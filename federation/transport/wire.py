@@ -21,6 +21,7 @@ from federation.errors import (
     FederationError,
     GatewayRefused,
     PeerFailed,
+    PeerLate,
     PeerSilent,
     Unreachable,
 )
@@ -75,10 +76,14 @@ class Send(msgspec.Struct, frozen=True, tag="send"):
 
 
 class Get(msgspec.Struct, frozen=True, tag="get"):
-    """Wait for a message. Reply: Payload, as soon as it is there."""
+    """Wait for a message. Reply: Payload, as soon as it is there.
+
+    within_s: the longest wait, whatever is heard of the peer's task; None: no such limit.
+    """
 
     envelope: Envelope
     idle_timeout_s: float
+    within_s: float | None = None
 
 
 class Taken(msgspec.Struct, frozen=True, tag="taken"):
@@ -207,7 +212,15 @@ def from_gateway(header: bytes) -> FromGateway:
 
 _ERRORS: dict[str, type[FederationError]] = {
     cls.__name__: cls
-    for cls in (Cancelled, DuplicateMessage, GatewayRefused, PeerFailed, PeerSilent, Unreachable)
+    for cls in (
+        Cancelled,
+        DuplicateMessage,
+        GatewayRefused,
+        PeerFailed,
+        PeerLate,
+        PeerSilent,
+        Unreachable,
+    )
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from federation import ARBITER, GUEST, HOST, Context, Envelope, Message, Party
-from federation.errors import Cancelled, DuplicateMessage, PeerSilent, RoleMayNotSend
+from federation.errors import Cancelled, DuplicateMessage, PeerLate, PeerSilent, RoleMayNotSend
 from federation.transport.embedded import EmbeddedGateway
 from federation.transport.gateway import Options
 from federation.transport.inproc import Hub
@@ -140,6 +140,24 @@ def test_a_stopped_job_ends_every_wait(network):
 def test_a_peer_of_whom_nothing_is_heard_is_silent(make_network):
     with make_network(0.2) as network, pytest.raises(PeerSilent, match=r"guest 9999.*test\.x"):
         network.transport(H).receive(envelope())
+
+
+def test_a_peer_that_lives_but_does_not_send_in_time_is_late(network):
+    guest, host = network.transport(G), network.transport(H)
+    guest.send(envelope(99), b"so that the guest is there")
+    assert host.receive(envelope(99), within_s=30.0)
+    with pytest.raises(PeerLate, match=r"guest 9999.*test\.x"):
+        host.receive(envelope(), within_s=0.05)
+
+
+def test_a_message_that_came_too_late_is_passed_over(network):
+    guest = Context(G, [G, H], network.transport(G), job_id=JOB)
+    host = Context(H, [G, H], network.transport(H), job_id=JOB)
+    with pytest.raises(PeerLate):
+        host.get(Wire.x, within_s=0.0)
+    guest.remote(Wire.x, np.zeros(1))
+    guest.remote(Wire.x, np.ones(1))
+    np.testing.assert_array_equal(host.get(Wire.x, within_s=30.0), np.ones(1))
 
 
 def test_many_threads_share_a_transport(network):

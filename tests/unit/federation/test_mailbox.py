@@ -8,7 +8,14 @@ from types import SimpleNamespace
 import pytest
 from federation_sites import GUEST_, HOST_, JOB, TOKEN, envelope
 
-from federation.errors import Cancelled, GatewayRefused, PeerFailed, PeerSilent, Unreachable
+from federation.errors import (
+    Cancelled,
+    GatewayRefused,
+    PeerFailed,
+    PeerLate,
+    PeerSilent,
+    Unreachable,
+)
 from federation.route import Endpoint
 from federation.transport import mailbox as box
 from federation.transport import wire
@@ -51,9 +58,9 @@ def clock(monkeypatch):
     return move
 
 
-def wait(mailbox, about, idle=600.0):
+def wait(mailbox, about, idle=600.0, within=None):
     found = []
-    mailbox.wait(about, idle, found.append)
+    mailbox.wait(about, idle, found.append, within)
     return found
 
 
@@ -73,6 +80,18 @@ def test_signs_of_life_and_bytes_put_off_the_idle_timeout(mailbox, clock):
     clock(101)
     mailbox.expire()
     assert [type(f) for f in found] == [PeerSilent]
+
+
+def test_signs_of_life_do_not_put_off_a_limit(mailbox, clock):
+    found = wait(mailbox, envelope(), within=100.0)
+    clock(99)
+    mailbox.expire()
+    assert found == []
+    clock(1.5)
+    mailbox.heard(GUESTS, "alive")
+    mailbox.expire()
+    assert [type(f) for f in found] == [PeerLate]
+    assert list(mailbox.waiters()) == []
 
 
 def test_a_task_is_gone_only_some_seconds_after_its_last_connection(mailbox, clock):
