@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T", np.int64, np.uint64)
 
 
 def compiled(function: F) -> F:
@@ -17,3 +20,10 @@ def compiled(function: F) -> F:
     """
     made: F = njit(nogil=True, cache=True)(function)
     return made
+
+
+def frozen(a: NDArray[T]) -> NDArray[T]:
+    """Contiguous and not writable, always: each kind of array would compile a function anew."""
+    view = np.ascontiguousarray(a).view()
+    view.flags.writeable = False
+    return view

@@ -18,12 +18,13 @@ import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federatedml.crypto import masking, ring_kernels
+from federatedml.crypto.compiled import frozen
 from federatedml.crypto.errors import PlaintextOutOfRange
 
 Words = NDArray[np.uint64]
@@ -31,7 +32,6 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 WordBits = Literal[64, 128]
 Shape = tuple[int, ...]
-T = TypeVar("T", np.int64, np.uint64)
 
 WORK = 1 << 16
 """Products of words that are worth a thread of their own."""
@@ -145,7 +145,7 @@ def total(a: Words, word_bits: WordBits, axis: int = 0) -> Words:
         return summed
     moved = np.moveaxis(a, axis, 0)
     flat = moved.reshape(len(moved), math.prod(moved.shape[1:-1]), 2)
-    return ring_kernels.total(_fixed(flat)).reshape(moved.shape[1:])
+    return ring_kernels.total(frozen(flat)).reshape(moved.shape[1:])
 
 
 def dot(a: Words, b: Words, word_bits: WordBits) -> Words:
@@ -250,7 +250,7 @@ def _parts(n: int, work: int, cores: int) -> list[tuple[int, int]]:
 
 def _by_rows(kernel: Kernel, x: NDArray, b: Words, word_bits: WordBits, cores: int) -> Words:
     """Each thread computes some rows of the result."""
-    x, b, out = _fixed(x), _fixed(b), zeros((x.shape[0], b.shape[1]), word_bits)
+    x, b, out = frozen(x), frozen(b), zeros((x.shape[0], b.shape[1]), word_bits)
     parts = _parts(len(x), x.size * b.shape[1], cores)
     _spread([lambda s=s, e=e: kernel(x[s:e], b, out[s:e]) for s, e in parts])  # type: ignore[misc]
     return out
@@ -258,7 +258,7 @@ def _by_rows(kernel: Kernel, x: NDArray, b: Words, word_bits: WordBits, cores: i
 
 def _by_inner(kernel: Kernel, x: NDArray, b: Words, word_bits: WordBits, cores: int) -> Words:
     """Each thread sums over some rows of x, (k, m), for a result of its own."""
-    x, b = _fixed(x), _fixed(b)
+    x, b = frozen(x), frozen(b)
     parts = _parts(len(x), x.size * b.shape[1], cores)
     outs = [zeros((x.shape[1], b.shape[1]), word_bits) for _ in parts]
     _spread(
@@ -283,13 +283,6 @@ def _elementwise(kernel: Callable[..., None], a: Words, b: Words) -> Words:
     """A kernel over the flat pairs of two broadcast arrays of 128-bit elements."""
     shape = np.broadcast_shapes(a.shape, b.shape)
     out: Words = np.empty(shape, dtype=np.uint64)
-    flat = [_fixed(np.broadcast_to(v, shape)).reshape(-1, 2) for v in (a, b)]
+    flat = [frozen(np.broadcast_to(v, shape)).reshape(-1, 2) for v in (a, b)]
     kernel(flat[0], flat[1], out.reshape(-1, 2))
     return out
-
-
-def _fixed(a: NDArray[T]) -> NDArray[T]:
-    """Contiguous and not writable, always: each kind of array would compile a kernel anew."""
-    view = np.ascontiguousarray(a).view()
-    view.flags.writeable = False
-    return view

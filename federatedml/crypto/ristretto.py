@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,37 @@ def multiply(elements: Bytes2D, scalar: bytes) -> Bytes2D:
     return out
 
 
+def from_scalars(scalars: Sequence[bytes]) -> Bytes2D:
+    """scalar * generator for every scalar, (n, 32).
+
+    Cost: about 25 microseconds a row.
+    """
+    out = np.empty((len(scalars), WIDTH), dtype=np.uint8)
+    for i, scalar in enumerate(scalars):
+        if _sodium().crypto_scalarmult_ristretto255_base(out.ctypes.data + i * WIDTH, scalar):
+            raise InvalidElement(i)
+    return out
+
+
+def add(a: Bytes2D, b: Bytes2D) -> Bytes2D:
+    """a + b row by row, (n, 32) each. Raises InvalidElement."""
+    return _combined(_sodium().crypto_core_ristretto255_add, a, b)
+
+
+def subtract(a: Bytes2D, b: Bytes2D) -> Bytes2D:
+    """a - b row by row, (n, 32) each. Raises InvalidElement."""
+    return _combined(_sodium().crypto_core_ristretto255_sub, a, b)
+
+
+def _combined(operation: Any, a: Bytes2D, b: Bytes2D) -> Bytes2D:
+    a, b = (np.ascontiguousarray(v, dtype=np.uint8) for v in (a, b))
+    out = np.empty_like(a)
+    for i in range(0, len(a) * WIDTH, WIDTH):
+        if operation(out.ctypes.data + i, a.ctypes.data + i, b.ctypes.data + i):
+            raise InvalidElement(i // WIDTH)
+    return out
+
+
 @cache
 def _sodium() -> Any:
     try:
@@ -104,6 +136,9 @@ def _sodium() -> Any:
         raise LibraryUnavailable(error) from error
     pointer = ctypes.c_void_p
     library.crypto_core_ristretto255_from_hash.argtypes = [pointer, pointer]
+    library.crypto_core_ristretto255_add.argtypes = [pointer, pointer, pointer]
+    library.crypto_core_ristretto255_sub.argtypes = [pointer, pointer, pointer]
+    library.crypto_scalarmult_ristretto255_base.argtypes = [pointer, ctypes.c_char_p]
     library.crypto_scalarmult_ristretto255.argtypes = [pointer, pointer, pointer]
     library.crypto_core_ristretto255_scalar_invert.argtypes = [pointer, ctypes.c_char_p]
     library.crypto_core_ristretto255_scalar_random.argtypes = [pointer]
