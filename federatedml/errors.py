@@ -4,7 +4,8 @@ ComponentError
 ├── UnknownModule       no component of this name
 ├── BadParameters       a parameter is unknown, of the wrong type or out of range
 ├── BadData             the input data does not fit the component
-└── BadModel            the input model does not fit the component or the data
+├── BadModel            the input model does not fit the component or the data
+└── PartiesLost         too few parties are left, or the others went on without this one
 """
 
 from __future__ import annotations
@@ -31,3 +32,7 @@ class BadData(ComponentError, ValueError):
 
 class BadModel(ComponentError, ValueError):
     """Says what the model lacks."""
+
+
+class PartiesLost(ComponentError, RuntimeError):
+    """Names the parties that are missing, and how many are needed."""

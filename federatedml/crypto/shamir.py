@@ -18,7 +18,7 @@ Bytes2D = NDArray[np.uint8]
 Shares = NDArray[np.uint32]
 
 P = 65537
-"""The smallest prime above 2^16: products of field elements are exact in float64 matrix products."""
+"""The smallest prime above 2^16: matrix products of its field are exact in float64."""
 
 MAX_PARTIES = P - 1
 
