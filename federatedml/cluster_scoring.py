@@ -1,9 +1,10 @@
 """Scores clusters and tells the job's owner, under the names FATE shows.
 
 Guest and host hold rows (columns ``label``, ``predicted_label``, ``type``); the arbiter of a
-vertical clustering holds one row per cluster (``cluster_inner_dist``: mean distance to the
-centroid, ``cluster_radius``: greatest squared distance, ``inter_cluster_dist``: list of squared
-distances to the other centroids in their order, ``type``).
+vertical clustering holds one row per cluster (``cluster_sample_count``: 0 for an empty one, which
+has no part in the index; ``cluster_inner_dist``: mean distance to the centroid,
+``cluster_radius``: greatest squared distance, ``inter_cluster_dist``: list of squared distances
+to the other centroids in their order, ``type``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ LOG = logging.getLogger(__name__)
 SUMMARY_TYPE = "CLUSTERING_EVALUATION_SUMMARY"
 
 ROWS = {"label", "predicted_label", "type"}
-CLUSTERS = {"cluster_inner_dist", "cluster_radius", "inter_cluster_dist", "type"}
+CLUSTERS = {
+    "cluster_sample_count", "cluster_inner_dist", "cluster_radius", "inter_cluster_dist", "type",
+}  # fmt: skip
 
 
 def score(
@@ -95,9 +98,11 @@ def _clusters(
             radius=np.where(np.isfinite(radius), radius, INFINITE).tolist(),
             nearest_idx=clustering.nearest(apart).tolist(),
         )
-    if "davies_bouldin_index" in names and k >= 2:
-        spread = clusters["cluster_inner_dist"].to_numpy()
-        values["davies_bouldin_index"] = clustering.davies_bouldin_index(spread, apart)
+    there = np.flatnonzero(clusters["cluster_sample_count"].to_numpy())
+    if "davies_bouldin_index" in names and len(there) >= 2:
+        spread = clusters["cluster_inner_dist"].to_numpy()[there]
+        index = clustering.davies_bouldin_index(spread, apart[np.ix_(there, there)])
+        values["davies_bouldin_index"] = index
     return values
 
 

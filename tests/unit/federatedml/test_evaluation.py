@@ -243,6 +243,24 @@ def test_the_arbiter_says_how_far_apart_its_clusters_are():
     }  # fmt: skip
 
 
+def test_clusters_without_rows_do_not_count_in_the_arbiters_index():
+    columns = pa.table({
+        "cluster_sample_count": [3, 0, 2],
+        "cluster_inner_dist": [3.0, 0.0, 5.0],
+        "cluster_radius": [9.0, 0.0, 30.0],
+        "inter_cluster_dist": [[25.0, 16.0], [25.0, 36.0], [16.0, 36.0]],
+        "type": ["predict"] * 3,
+    })  # fmt: skip
+
+    def index(table):
+        named = Values(pa.array(range(len(table))), table, sid_name="cluster_index")
+        report = evaluated([("kmeans_0", named)], ARBITER, eval_type="clustering")
+        return report.told.get("kmeans_0", {}).get("predict", {}).get("davies_bouldin_index")
+
+    assert index(columns) == pytest.approx(8 / 4)
+    assert index(columns.set_column(0, "cluster_sample_count", [[3, 0, 0]])) is None
+
+
 def test_parties_without_predictions_or_labels_have_nothing_to_do():
     for role in (HOST, ARBITER):
         assert evaluated([], role).metrics == {}
