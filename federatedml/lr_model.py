@@ -1,4 +1,4 @@
-"""The model of logistic regression as FATE shows it, and what it says of rows.
+"""The model of logistic regression as FATE shows it, and what all linear models share.
 
 Field names are those of FATE's LRModelMeta and LRModelParam; int64 fields are text in its JSON.
 """
@@ -72,7 +72,18 @@ class LRParam(SingleModel, kw_only=True, rename="camel"):
     classes: list[Label] | UnsetType = UNSET
 
 
-class LRModel(Model, kw_only=True):
+class LinearModel(Model, kw_only=True):
+    """A linear model of one part, or of several in a subclass."""
+
+    param: SingleModel
+
+    @property
+    def parts(self) -> list[SingleModel]:
+        """The models that it is made of."""
+        return [self.param]
+
+
+class LRModel(LinearModel, kw_only=True):
     """meta and param together; subclasses name FATE's two buffers."""
 
     meta: LRMeta
@@ -197,7 +208,7 @@ def row_weights(frame: Frame, component: str) -> Floats | None:
         raise BadData(f"{component}: {error}") from None
 
 
-def started(start: LRModel | None, n_models: int, component: str) -> list[SingleModel | None]:
+def started(start: LinearModel | None, n_models: int, component: str) -> list[SingleModel | None]:
     """The binary models that a warm start goes on from, or Nones. Raises BadModel."""
     if start is None:
         return [None] * n_models

@@ -16,17 +16,17 @@ from federation.errors import ProtocolViolation
 SCALE_BITS = 80
 """Fractional bits of single numbers such as inner products, which may be tiny."""
 
-WHOLE_BITS = 64
-"""A party's own number is below 2^64 in magnitude, a share below 2^72, the total below 2^80."""
+WHOLE_BITS = 96
+"""A party's own number is below 2^96 in magnitude, a share below 2^104, the total below 2^112."""
 
 
 def sealed(key: PublicKey, values: Floats, scale_bits: int = SCALE_BITS) -> CipherVector:
-    """A party's own numbers. Raises PlaintextOutOfRange for one of 2^64 or more."""
+    """A party's own numbers. Raises PlaintextOutOfRange for one of 2^96 or more."""
     return key.encrypt(values, scale_bits=scale_bits, bits=scale_bits + WHOLE_BITS)
 
 
 def share(ctx: Context, key: PublicKey, message: Message[CipherVector], c: CipherVector) -> None:
-    """A host's share, refreshed. Raises PlaintextOutOfRange if it may be 2^72 or more."""
+    """A host's share, refreshed. Raises PlaintextOutOfRange if it may be 2^104 or more."""
     ctx.remote(message, key.refresh(c, bits=c.scale_bits + WHOLE_BITS + 8))
 
 

@@ -9,11 +9,13 @@ import pytest
 from scipy import sparse
 
 from federatedml.component import Ctx
-from federatedml.components.hetero_lr import HeteroLR, HeteroLRModel, Wire
+from federatedml.components.hetero_lr import HeteroLR, HeteroLRModel
 from federatedml.crypto.paillier import CipherVector, PublicKey
 from federatedml.data.frame import Frame, FrameSchema
 from federatedml.errors import BadData, BadModel, BadParameters
+from federatedml.hetero_glm import Wire
 from federatedml.params import parse
+from federatedml.protocols.exchange_arbiter_key import Wire as Sealed
 from federation import ARBITER, GUEST, HOST, Party, codec
 from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
@@ -45,7 +47,10 @@ def frame(x, label=None, weight=None):
 
 
 def params(**given):
-    exact = {"floating_point_precision": 50, "encrypt_param": {"key_length": 512}}
+    exact = {
+        "floating_point_precision": 50,
+        "encrypt_param": {"method": "Paillier", "key_length": 512},
+    }
     base = {
         "max_iter": 4,
         "learning_rate": 0.2,
@@ -207,7 +212,7 @@ def test_more_classes_are_one_model_each(names):
         np.testing.assert_allclose([*part.weight.values(), part.intercept], w[[0, 1, 4]], rtol=1e-6)
     assert said.classes == (names or [0, 1, 2])
     assert said.detail.shape == (N, 3)
-    assert set(report.told) == {str(c) for c in said.classes}
+    assert set(report.told) == {*(str(c) for c in said.classes), "security"}
     assert results[JUDGE][2].metrics == {}
 
 
@@ -278,7 +283,7 @@ def test_plain_numbers_leave_only_where_declared(two_hosts):
 def test_the_arbiter_is_sent_no_gradient_it_could_read(two_hosts):
     """What it decrypts is uniform below n: of 512 bits, where a gradient would need 140."""
     _, transcript = two_hosts
-    opened = [v for s in transcript if s.message == Wire.opened.name for v in s.value]
+    opened = [v for s in transcript if s.message == Sealed.opened.name for v in s.value]
     assert min(v.bit_length() for v in opened) > 480
     assert len(set(opened)) == len(opened)
 
@@ -286,12 +291,14 @@ def test_the_arbiter_is_sent_no_gradient_it_could_read(two_hosts):
 def test_a_host_cannot_strip_its_own_ciphertexts_from_the_residual(two_hosts):
     """Dividing out what it sent must not leave (1 + n)^m, which anyone can read without a key."""
     _, transcript = two_hosts
-    key = next(s.value for s in transcript if s.message == Wire.key.name)
+    key = next(s.value for s in transcript if s.message == Sealed.key.name)
     sent = {
-        party: next(s.value for s in transcript if s.message == Wire.score.name and s.src == party)
+        party: next(
+            s.value for s in transcript if s.message == Sealed.score.name and s.src == party
+        )
         for party in (BANK, SHOP)
     }
-    residual = next(s.value for s in transcript if s.message == Wire.residual.name)
+    residual = next(s.value for s in transcript if s.message == Sealed.residual.name)
 
     def readable(c):
         return (c - 1) % key.n == 0
@@ -307,7 +314,7 @@ def test_a_host_cannot_strip_its_own_ciphertexts_from_the_residual(two_hosts):
 
 def test_the_range_of_a_ciphertext_says_nothing_of_the_features(two_hosts):
     _, transcript = two_hosts
-    for name in (Wire.loss_share.name, Wire.loss.name, Wire.score.name):
+    for name in (Sealed.loss_share.name, Sealed.loss.name, Sealed.score.name):
         stated = {(s.value.scale_bits, s.value.bits) for s in transcript if s.message == name}
         assert len(stated) == 1
 
@@ -362,14 +369,17 @@ def test_the_loss_is_shown_as_fate_shows_it():
     assert kind == "LOSS"
     assert points[0] == (0, pytest.approx(np.log(2)))
     assert meta == {"unit_name": "iters", "curve_name": "loss"}
-    assert set(report.told) == {"best_iter_loss", "best_iteration", "is_converged", "loss_history"}
+    assert set(report.told) == {
+        "best_iter_loss", "best_iteration", "is_converged", "loss_history", "security",
+    }  # fmt: skip
+    assert report.told["security"].startswith("Paillier, 512-bit key")
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"batch_size": 5}, "batch_size"),
-        ({"stepwise_param": {"need_stepwise": True}}, "stepwise"),
+        ({"stepwise_param": {"need_stepwise": True, "nvmin": 3, "nvmax": 2}}, "nvmax"),
         ({"encrypt_param": {"method": None}}, "in the clear"),
         ({"validation_freqs": 1, "callback_param": {"callbacks": ["EarlyStopping"]}}, "exclude"),
         ({"learning_rat": 1}, "learning_rate"),
@@ -455,8 +465,8 @@ def test_public_keys_are_what_travels_first(two_hosts):
 
 def test_a_key_shorter_than_asked_for_is_refused():
     asks, short = (
-        params(encrypt_param={"key_length": 512}),
-        params(encrypt_param={"key_length": 256}),
+        params(encrypt_param={"method": "Paillier", "key_length": 512}),
+        params(encrypt_param={"method": "Paillier", "key_length": 256}),
     )
     with pytest.raises(ProtocolViolation, match="256 bits; encrypt_param asks for 512"):
         run(

@@ -1,0 +1,142 @@
+"""What a party of a coordinated linear model keeps while it trains. No messages in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federatedml import lr_model
+from federatedml.component import Ctx
+from federatedml.data.frame import Frame
+from federatedml.errors import BadData
+from federatedml.hetero_glm_params import HeteroGlmParams
+from federatedml.lr_model import SingleModel
+from federatedml.maths import glm, optim
+from federatedml.maths.descent import Descent
+from federatedml.maths.family import Family, Share
+from federatedml.maths.glm import Floats
+from federatedml.params_shared import SqnParam
+from federatedml.protocols.exchange import Exchange
+from federatedml.protocols.secure_sum import Pads
+
+MAX_SCORE = 2.0**30
+"""Of X w: what every scheme can hold with room for labels and sums."""
+
+MAX_EXPONENT = 20.0
+"""Of X w where the model's mean is e^(X w): e^20 < 2^29."""
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What the parties agreed on at the start of a fit. pads: of guest and hosts, if needed."""
+
+    exchange: Exchange
+    pads: Pads | None
+
+    def renewed(self) -> Agreed:
+        """For the next model."""
+        return Agreed(self.exchange.renewed(), self.pads)
+
+
+@dataclass(frozen=True)
+class GuestRows:
+    """The guest's training data for one model: y (n,), weight (n,) with the sum n or None.
+
+    offset: (n,) what is added to every row's X w (the logarithm of an exposure), or None.
+    """
+
+    frame: Frame
+    y: Floats
+    weight: Floats | None
+    offset: Floats | None = None
+
+    def share(self, family: Family, eta: Floats, rows: Rows) -> tuple[Share, float]:
+        """The guest's share of the residual of these rows, and its own part of their loss."""
+        y, eta = self.y[rows], eta[rows]
+        weight = None if self.weight is None else self.weight[rows]
+        return family.share(eta, y, weight), family.own_loss(eta, y, weight)
+
+    def curvature(self, family: Family, change: Floats, rows: Rows) -> Share:
+        """The guest's share of the residual's change if all eta of these rows change so much."""
+        weight = None if self.weight is None else self.weight[rows]
+        return family.share(change, np.zeros(len(rows)), weight)
+
+
+class Side:
+    """Features and weights of a guest or host, and how far training is.
+
+    begun: the model that a warm start goes on from. offset: as in ``GuestRows``.
+    """
+
+    def __init__(
+        self,
+        params: HeteroGlmParams,
+        family: Family,
+        frame: Frame,
+        component: str,
+        begun: SingleModel | None,
+        *,
+        has_intercept: bool = False,
+        offset: Floats | None = None,
+    ) -> None:
+        self.has_intercept, self.component, self.family = has_intercept, component, family
+        self.header = list(begun.header if begun else frame.schema.header)
+        x = lr_model.features(frame, component, self.header)
+        self.x = glm.with_intercept(x) if has_intercept else x
+        self.n_rows, self.offset = frame.n_rows, offset
+        self.descent = Descent(
+            self._first_weights(params, begun),
+            has_intercept=has_intercept,
+            schedule=optim.Schedule(params.learning_rate, params.decay, params.decay_sqrt),
+            penalty=glm.Penalty(params.penalty, params.alpha),
+            optimizer=optim.OPTIMIZERS.get(params.optimizer, optim.Sgd)(),
+        )
+        sqn: SqnParam = getattr(params, "sqn_param", SqnParam())
+        self.quasi = optim.QuasiNewton(sqn.memory_M, optim.PairClock(sqn.update_interval_L))
+        self.iters, self.is_converged, self.is_fresh = begun.iters if begun else 0, False, True
+
+    def _first_weights(self, params: HeteroGlmParams, begun: SingleModel | None) -> Floats:
+        if begun:
+            return lr_model.weights(begun, has_intercept=self.has_intercept)
+        init, n_weights = params.init_param, len(self.header) + self.has_intercept
+        return glm.initial_weights(init.init_method, init.init_const, n_weights, init.random_seed)
+
+    def eta(self) -> Floats:
+        """(n,) this party's X w, with the offset.
+
+        All rows at once even where a batch needs few: a row's last bits must not depend on
+        which rows stand beside it, or two runs would differ.
+        Raises BadData once training has diverged so far that encryption could not hold it.
+        """
+        eta = np.asarray(self.x @ self.descent.w)
+        eta = eta if self.offset is None else eta + self.offset
+        limit = MAX_SCORE if self.family.additive else MAX_EXPONENT
+        if not (np.abs(eta) < MAX_SCORE).all() or not (eta < limit).all():
+            raise BadData(
+                f"{self.component}: scores beyond {limit:.0f}, training diverges: scale the "
+                "features (FeatureScale) or lower learning_rate"
+            )
+        return eta
+
+    def finish(self, t: int, *, is_converged: bool) -> None:
+        """Iteration t is done."""
+        self.iters, self.is_converged, self.is_fresh = t + 1, is_converged, False
+
+    def model(self) -> SingleModel:
+        w = self.descent.w
+        part = lr_model.single(self.header, w, has_intercept=self.has_intercept, iters=self.iters)
+        part.is_converged = self.is_converged
+        return part
+
+
+def checked_features(frame: Frame, ctx: Ctx) -> None:
+    """Raises BadData where there is nothing to learn from at this party."""
+    if not frame.n_features:
+        raise BadData(
+            f"{ctx.name}: this party's data has no features; leave the party out, or check what "
+            "the components before this one select"
+        )
