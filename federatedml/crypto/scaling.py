@@ -1,8 +1,8 @@
 """Real numbers as integers for products X^T u modulo 2^64 in which nothing can wrap.
 
-The owner of a vector u encodes it with one of three public numbers of fraction bits, so that its
-integers are at most 2^26: how large u is, in steps of 2^8, is all that this tells. The owner of a
-matrix scales each of its columns by a power of two of its own, which it tells nobody, so that the
+The owner of a vector u encodes it with a public number of fraction bits, a multiple of 8, so that
+its integers are at most 2^26: how large u is, in steps of 2^8, is all that this tells. The owner of
+a matrix scales each of its columns by a power of two of its own, which it tells nobody, so that the
 column's integers have an L1 norm of at most 2^37; the product is then at most 2^63 whatever u is.
 Shapes: n rows, k columns; x (n, k) dense or csr, u (n,).
 
@@ -10,9 +10,10 @@ Error bound of an entry of the product, with f the vector's bits and s the colum
 
     2^-(f+1) |x|_1 + 2^-(s+1) |u|_1 + n 2^-(f+s+2)
 
-With f = 24 and s from ``scales`` that is |x|_1 (2^-25 + n max|u| 2^-36): 2^-15 of the largest
-product that the column can have with 10^6 rows in the worst case; errors of rows are of either
-sign, so that the usual one is smaller by the root of n.
+A vector has at least 18 significant bits, its largest entry, and s from ``scales`` is at least
+36 - log2 |x|_1: the error is at most |x|_1 max|u| (2^-18 + n 2^-36), where |x|_1 max|u| is the
+largest product that the column can have. Errors of rows are of either sign, so that the usual one
+is smaller by the root of n.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ Words = NDArray[np.uint64]
 Exponents = NDArray[np.int64]
 Matrix = Floats | sparse.csr_matrix
 
-LADDER = (24, 16, 8)
-"""Fraction bits of a vector whose magnitudes are below 4, 2^10 and 2^18."""
+LADDER = (48, 40, 32, 24, 16, 8, 0, -8)
+"""Fraction bits of a vector whose magnitudes are below 2^-22, 2^-14, ..., 4, 2^10, ..., 2^34."""
 
 VECTOR_BITS = 26
 """A vector's integers are at most 2^26."""
@@ -46,7 +47,10 @@ MAX_ROWS = 2**26
 STEP = 4
 """Scales of the loss are public, so they come in steps of 2^4."""
 
-_MOST, _BLOCK = 900, 1 << 13
+MOST_ROOM = 48
+"""More fraction bits than any loss needs."""
+
+_MOST, _BLOCK, _INT32 = 900, 1 << 13, 2.0**31
 
 
 def fraction_bits(u: Floats) -> int:
@@ -54,8 +58,8 @@ def fraction_bits(u: Floats) -> int:
 
     Raises ValueError if no step of the ladder holds u, or a number is not finite.
 
-    >>> fraction_bits(np.array([0.5, -3.9])), fraction_bits(np.array([4.1]))
-    (24, 16)
+    >>> [fraction_bits(np.array([u])) for u in (0.0, -3.9, 4.1)]
+    [48, 24, 16]
     """
     largest = float(np.max(np.abs(u), initial=0.0))
     for bits in LADDER:
@@ -124,21 +128,53 @@ def _largest(size: Floats, limit: float) -> Exponents:
     return np.asarray(np.clip(found, -_MOST, _MOST), dtype=np.int64)
 
 
-def integers(x: Matrix, scale: Exponents, rows: Floats | None = None) -> Matrix:
-    """diag(rows) x with column j rounded to multiples of 2^-scale[j], as whole floats.
+def integers(
+    x: Matrix,
+    scale: Exponents,
+    rows: Floats | None = None,
+    further: Floats | None = None,
+) -> NDArray[Any] | sparse.csr_matrix:
+    """diag(rows) x with column j rounded to multiples of 2^-scale[j], as whole numbers.
 
-    Dense stays dense, csr stays csr.
+    further: (n,) whole numbers, appended as one more column.
+    Dense gives int32 or float64 in columns one after the other, as a lattice product reads them;
+    csr gives csr. Cost: two passes over x in blocks, and the result.
     """
     factor = np.ldexp(1.0, scale.astype(np.int32))
     if isinstance(x, np.ndarray):
-        out = x * factor
-        if rows is not None:
-            out *= rows[:, None]
-        return np.rint(out, out=out)
+        return _dense_integers(x, factor, rows, further)
     data = x.data * factor[x.indices]
     if rows is not None:
         data *= np.repeat(rows, np.diff(x.indptr))
-    return sparse.csr_matrix((np.rint(data), x.indices, x.indptr), shape=x.shape)
+    whole = sparse.csr_matrix((np.rint(data), x.indices, x.indptr), shape=x.shape)
+    if further is None:
+        return whole
+    parts: list[Any] = [whole, further[:, None]]
+    return sparse.csr_matrix(sparse.hstack(parts, format="csr"))
+
+
+def _dense_integers(
+    x: Floats, factor: Floats, rows: Floats | None, further: Floats | None
+) -> NDArray[Any]:
+    n, k = x.shape
+    starts = range(0, n, _BLOCK)
+
+    def block(start: int) -> Floats:
+        part = x[start : start + _BLOCK] * factor
+        if rows is not None:
+            part *= rows[start : start + _BLOCK, None]
+        return np.rint(part, out=part)
+
+    largest = max((float(np.abs(block(start)).max(initial=0.0)) for start in starts), default=0.0)
+    if further is not None:
+        largest = max(largest, float(np.abs(further).max(initial=0.0)))
+    dtype = np.int32 if largest < _INT32 else np.float64
+    columns = np.empty((k + (further is not None), n), dtype=dtype)
+    for start in starts:
+        columns[:k, start : start + _BLOCK] = block(start).T
+    if further is not None:
+        columns[k] = further
+    return columns.T
 
 
 def column_room(column: Floats, bits: int) -> int:
@@ -147,7 +183,7 @@ def column_room(column: Floats, bits: int) -> int:
     Raises ValueError unless the column is finite.
     """
     limit = 2.0 ** (min(bits - VECTOR_BITS, L2_BITS - 1)) - len(column)
-    return _room(float(np.abs(column).sum()), limit, LADDER[0])
+    return _room(float(np.abs(column).sum()), limit)
 
 
 def sum_room(value: float, bits: int) -> int:
@@ -155,14 +191,14 @@ def sum_room(value: float, bits: int) -> int:
 
     Raises ValueError unless it is finite.
     """
-    return _room(abs(value), 2.0**bits - 1, 2 * LADDER[0])
+    return _room(abs(value), 2.0**bits - 1)
 
 
-def _room(size: float, limit: float, most: int) -> int:
+def _room(size: float, limit: float) -> int:
     if not math.isfinite(size):
         raise ValueError("training diverges: scale the features or lower learning_rate")
-    found = math.floor(math.log2(limit / size)) if size > 0 else most
-    return min(found, most) // STEP * STEP
+    found = math.floor(math.log2(limit) - math.log2(size)) if size > 0 else MOST_ROOM
+    return min(found, MOST_ROOM) // STEP * STEP
 
 
 def word(value: float, bits: int) -> Words:
