@@ -3,8 +3,11 @@
 CryptoError
 ├── PlaintextOutOfRange   a number does not fit its declared range, or a sum the key
 ├── DecryptedOutOfRange   a plaintext is beyond what its vector states
+├── MissingLibrary        a scheme's optional library is not installed
+├── Unsupported           an operation that the scheme does not declare
 ├── ForeignKey            a ciphertext of another key
-└── BadCiphertext         bytes that are not a vector of ciphertexts
+├── BadCiphertext         bytes that are not a vector of ciphertexts
+└── NoSafeParameters      no lattice is both secure and exact for such numbers
 """
 
 from __future__ import annotations
@@ -32,6 +35,19 @@ class DecryptedOutOfRange(CryptoError, ValueError):
         )
 
 
+class MissingLibrary(CryptoError, ImportError):
+    def __init__(self, scheme: str, extra: str) -> None:
+        super().__init__(f"{scheme} needs an optional library: pip install distaff[{extra}]")
+
+
+class Unsupported(CryptoError, NotImplementedError):
+    def __init__(self, scheme: str, operation: str, offered: frozenset[str]) -> None:
+        super().__init__(
+            f"{scheme} has no {operation}; it has {', '.join(sorted(offered))}: choose another "
+            "encrypt_param.method"
+        )
+
+
 class ForeignKey(CryptoError, ValueError):
     def __init__(self) -> None:
         super().__init__("the ciphertexts were made under another key")
@@ -40,3 +56,12 @@ class ForeignKey(CryptoError, ValueError):
 class BadCiphertext(CryptoError, ValueError):
     def __init__(self, problem: str) -> None:
         super().__init__(f"not a vector of ciphertexts: {problem}")
+
+
+class NoSafeParameters(CryptoError, ValueError):
+    def __init__(self, word_bits: int, norm_bits: float) -> None:
+        super().__init__(
+            f"no lattice of 128-bit security is exact for numbers modulo 2^{word_bits} and columns "
+            f"of norm 2^{norm_bits:g}: use numbers modulo 2^40, 2^64 or 2^128, scale the features "
+            "down, or encode them with fewer fractional bits"
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from gmpy2 import mpz
 
@@ -18,6 +18,8 @@ from federatedml.crypto import ou, paillier
 from federatedml.crypto.bigcipher import CipherVector, PublicKey, checked
 from federatedml.crypto.errors import BadCiphertext
 from federation import codec
+
+T = TypeVar("T")
 
 MAX_KEY_BITS = 16384
 
@@ -73,6 +75,22 @@ def _build_vector(fields: Any) -> CipherVector:
 
 def _width(key: PublicKey) -> int:
     return int(key.modulus.bit_length() + 7) // 8
+
+
+def to_bytes(c: object) -> bytes:
+    """Anything registered, as it would travel."""
+    return codec.encode(c)
+
+
+def from_bytes(data: bytes, cls: type[T]) -> T:
+    """It back. Raises BadCiphertext for anything else."""
+    try:
+        found = codec.decode(data)
+    except codec.Malformed as error:
+        raise BadCiphertext(str(error)) from error
+    if not isinstance(found, cls):
+        raise BadCiphertext(f"it is {type(found).__name__}")
+    return found
 
 
 codec.register("CipherKey", PublicKey, _key_fields, _build_key)
