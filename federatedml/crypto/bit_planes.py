@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federatedml.crypto import masking
-from federatedml.crypto.compiled import compiled, frozen
+from federatedml.crypto.compiled import compiled
+from federatedml.crypto.ring_kernels import frozen
 
 Words = NDArray[np.uint64]
 
@@ -43,6 +44,13 @@ def rows(bits: Words, n: int) -> Words:
     return out[:n]
 
 
+def lowest(rows: Words, count: int) -> Words:
+    """The lowest bits of the first word of rows (n, h), n a multiple of 64: (count, n / 64)."""
+    out = np.zeros((count, len(rows) // LANES), dtype=np.uint64)
+    _gather(frozen(rows), out)
+    return out
+
+
 def packed(flags: NDArray[np.bool_]) -> Words:
     """One plane (.., width(n)) of flags (.., n)."""
     raw = np.packbits(flags, axis=-1, bitorder="little")
@@ -62,7 +70,7 @@ def random(shape: tuple[int, ...]) -> Words:
     return masking.pad(secrets.token_bytes(32), shape)
 
 
-@compiled
+@compiled()
 def _turn(block: Words) -> None:
     """Transpose 64 words of 64 bits in place: swap ever smaller squares off the diagonal."""
     mask, step = np.uint64(0xFFFFFFFF), 32
@@ -77,7 +85,7 @@ def _turn(block: Words) -> None:
         mask ^= mask << np.uint64(step)
 
 
-@compiled
+@compiled()
 def _to_planes(rows: Words, out: Words) -> None:
     block = np.empty(64, dtype=np.uint64)
     for b in range(out.shape[1]):
@@ -89,7 +97,7 @@ def _to_planes(rows: Words, out: Words) -> None:
                 out[64 * h + j, b] = block[j]
 
 
-@compiled
+@compiled()
 def _to_rows(bits: Words, out: Words) -> None:
     ahead = np.empty((AHEAD, 64), dtype=np.uint64)
     for h in range(out.shape[1]):
@@ -103,3 +111,12 @@ def _to_rows(bits: Words, out: Words) -> None:
                 _turn(block)
                 for i in range(64):
                     out[64 * b + i, h] = block[i]
+
+
+@compiled()
+def _gather(rows: Words, out: Words) -> None:
+    for b in range(out.shape[1]):
+        for i in range(64):
+            word = rows[64 * b + i, 0]
+            for j in range(out.shape[0]):
+                out[j, b] |= (word >> np.uint64(j) & np.uint64(1)) << np.uint64(i)

@@ -26,9 +26,11 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
-from federatedml.crypto import bit_planes
+from federatedml.crypto import bit_planes, rings
 from federatedml.crypto.bit_planes import LANES
-from federatedml.crypto.compiled import compiled, frozen
+from federatedml.crypto.compiled import compiled
+from federatedml.crypto.ring_kernels import frozen
+from federatedml.crypto.rings import WordBits
 
 Words = NDArray[np.uint64]
 Bytes2D = NDArray[np.uint8]
@@ -124,6 +126,30 @@ def received_products(y: Words, chosen: Words, correction: Words) -> Words:
     return share
 
 
+def sent_choices(x: Words, zero: Words, one: Words, word_bits: WordBits) -> tuple[Words, Words]:
+    """The sender's side of r x for a bit r of the receiver: what it needs, and a share.
+
+    x: (n,) elements. zero, one: strings (n, 2).
+    """
+    kept = rings.neg(_elements(zero, word_bits), word_bits)
+    other = rings.add(_elements(one, word_bits), kept, word_bits)
+    return rings.sub(x, other, word_bits), kept
+
+
+def received_choices(
+    flags: NDArray[np.bool_], chosen: Words, correction: Words, word_bits: WordBits
+) -> Words:
+    """The receiver's share of r x, (n,). flags: (n,) the bits r. chosen: strings (n, 2)."""
+    taken = flags if word_bits == 64 else flags[:, None]
+    return rings.add(
+        _elements(chosen, word_bits), np.where(taken, correction, np.uint64(0)), word_bits
+    )
+
+
+def _elements(strings: Words, word_bits: WordBits) -> Words:
+    return strings if word_bits == 128 else np.ascontiguousarray(strings[:, 0])
+
+
 def _stream(key: NDArray[np.uint8]) -> Any:
     return Cipher(algorithms.ChaCha20(key.tobytes(), bytes(16)), mode=None).encryptor()
 
@@ -141,7 +167,7 @@ def _permuted(rows: Words) -> Words:
     return np.frombuffer(blocks.update(rows.tobytes()), dtype=np.uint64).reshape(rows.shape)
 
 
-@compiled
+@compiled()
 def _send_64(x: Words, zero: Words, one: Words, correction: Words, share: Words) -> None:
     for i in range(len(x)):
         for j in range(64):
@@ -150,7 +176,7 @@ def _send_64(x: Words, zero: Words, one: Words, correction: Words, share: Words)
             share[i, 0] -= zero[at, 0] << np.uint64(j)
 
 
-@compiled
+@compiled()
 def _receive_64(y: Words, chosen: Words, correction: Words, share: Words) -> None:
     for i in range(len(y)):
         for j in range(64):
@@ -159,7 +185,7 @@ def _receive_64(y: Words, chosen: Words, correction: Words, share: Words) -> Non
             share[i, 0] += (chosen[at, 0] + (correction[at, 0] & taken)) << np.uint64(j)
 
 
-@compiled
+@compiled()
 def _send_128(x: Words, zero: Words, one: Words, correction: Words, share: Words) -> None:
     for i in range(len(x)):
         for j in range(128):
@@ -172,7 +198,7 @@ def _send_128(x: Words, zero: Words, one: Words, correction: Words, share: Words
             share[i, 0], share[i, 1] = _less(share[i, 0], share[i, 1], low, high)
 
 
-@compiled
+@compiled()
 def _receive_128(y: Words, chosen: Words, correction: Words, share: Words) -> None:
     for i in range(len(y)):
         for j in range(128):
@@ -187,12 +213,12 @@ def _receive_128(y: Words, chosen: Words, correction: Words, share: Words) -> No
             share[i, 0] = summed
 
 
-@compiled
+@compiled()
 def _less(a0: Any, a1: Any, b0: Any, b1: Any) -> Any:
     return a0 - b0, a1 - b1 - (np.uint64(1) if a0 < b0 else np.uint64(0))
 
 
-@compiled
+@compiled()
 def _shifted(low: Any, high: Any, bits: Any) -> Any:
     if bits == 0:
         return low, high

@@ -6,7 +6,7 @@ into the last argument, by the matrix kernels added to what is there.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import types
@@ -18,7 +18,15 @@ from federatedml.crypto.compiled import compiled
 Words = NDArray[np.uint64]
 Integers = NDArray[np.int64]
 
+T = TypeVar("T", np.int64, np.uint64)
 ONE, ZERO = np.uint64(1), np.uint64(0)
+
+
+def frozen(a: NDArray[T]) -> NDArray[T]:
+    """Contiguous and not writable, always: each kind of array would compile a function anew."""
+    view = np.ascontiguousarray(a).view()
+    view.flags.writeable = False
+    return view
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -35,7 +43,7 @@ def _mulhi(_: Any, a: Any, b: Any) -> Any:  # noqa: ARG001 (numba's typing proto
     return types.uint64(types.uint64, types.uint64), build
 
 
-@compiled
+@compiled()
 def add(a: Words, b: Words, out: Words) -> None:
     for i in range(len(a)):
         low = a[i, 0] + b[i, 0]
@@ -43,7 +51,7 @@ def add(a: Words, b: Words, out: Words) -> None:
         out[i, 1] = a[i, 1] + b[i, 1] + (ONE if low < b[i, 0] else ZERO)
 
 
-@compiled
+@compiled()
 def sub(a: Words, b: Words, out: Words) -> None:
     for i in range(len(a)):
         borrow = ONE if a[i, 0] < b[i, 0] else ZERO
@@ -51,7 +59,7 @@ def sub(a: Words, b: Words, out: Words) -> None:
         out[i, 1] = a[i, 1] - b[i, 1] - borrow
 
 
-@compiled
+@compiled()
 def mul(a: Words, b: Words, out: Words) -> None:
     for i in range(len(a)):
         a0, a1, b0, b1 = a[i, 0], a[i, 1], b[i, 0], b[i, 1]
@@ -59,7 +67,7 @@ def mul(a: Words, b: Words, out: Words) -> None:
         out[i, 1] = _mulhi(a0, b0) + a0 * b1 + a1 * b0
 
 
-@compiled
+@compiled()
 def total(a: Words) -> Words:
     """(n, k, 2) summed over n."""
     out = np.zeros((a.shape[1], 2), dtype=np.uint64)
@@ -71,7 +79,7 @@ def total(a: Words) -> Words:
     return out
 
 
-@compiled
+@compiled()
 def plain_64(x: Integers, b: Words, out: Words) -> None:
     """out (m, c) += x (m, k) @ b (k, c)."""
     for i in range(x.shape[0]):
@@ -82,7 +90,7 @@ def plain_64(x: Integers, b: Words, out: Words) -> None:
             out[i, c] += summed
 
 
-@compiled
+@compiled()
 def turned_64(x: Integers, b: Words, out: Words) -> None:
     """out (m, c) += x.T @ b for x (k, m), b (k, c)."""
     for j in range(x.shape[0]):
@@ -92,7 +100,7 @@ def turned_64(x: Integers, b: Words, out: Words) -> None:
                 out[i, c] += np.uint64(x[j, i]) * word
 
 
-@compiled
+@compiled()
 def plain_128(x: Integers, b: Words, out: Words) -> None:
     """out (m, c) += x (m, k) @ b (k, c)."""
     for i in range(x.shape[0]):
@@ -110,7 +118,7 @@ def plain_128(x: Integers, b: Words, out: Words) -> None:
             out[i, c, 0], out[i, c, 1] = low, high
 
 
-@compiled
+@compiled()
 def turned_128(x: Integers, b: Words, out: Words) -> None:
     """out (m, c) += x.T @ b for x (k, m), b (k, c)."""
     for j in range(x.shape[0]):
@@ -127,7 +135,7 @@ def turned_128(x: Integers, b: Words, out: Words) -> None:
                 out[i, c, 1] += high
 
 
-@compiled
+@compiled()
 def matmul_64(a: Words, b: Words, out: Words) -> None:
     """out (m, c) += a (m, k) @ b (k, c)."""
     for i in range(a.shape[0]):
@@ -137,7 +145,7 @@ def matmul_64(a: Words, b: Words, out: Words) -> None:
                 out[i, c] += word * b[j, c]
 
 
-@compiled
+@compiled()
 def matmul_128(a: Words, b: Words, out: Words) -> None:
     """out (m, c) += a (m, k) @ b (k, c)."""
     for i in range(a.shape[0]):

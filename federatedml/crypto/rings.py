@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federatedml.crypto import masking, ring_kernels
-from federatedml.crypto.compiled import frozen
 from federatedml.crypto.errors import PlaintextOutOfRange
+from federatedml.crypto.ring_kernels import frozen
 
 Words = NDArray[np.uint64]
 Floats = NDArray[np.float64]
