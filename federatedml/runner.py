@@ -40,7 +40,7 @@ def run(component: Component[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
     Raises BadData for kinds of data that do not go together or do not fit, BadModel where a
     model is needed or none may be given.
     """
-    check(component, ctx.name, inputs)
+    check(component, ctx, inputs)
     params = component.params
     if not getattr(params, "need_run", True):
         return Outputs(data=[_passed(inputs)], model=inputs.model)
@@ -51,9 +51,12 @@ def run(component: Component[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
     return _trainer(component, ctx, inputs)
 
 
-def check(component: Component[Any], name: str, inputs: Inputs) -> None:
-    """Whether these kinds of data and this model may be given together; see the module."""
-    kinds = set(inputs.data)
+def check(component: Component[Any], ctx: Ctx, inputs: Inputs) -> None:
+    """Whether these kinds of data and this model may be given together; see the module.
+
+    A party that takes no part in predictions (an arbiter) may have kept no model.
+    """
+    kinds, name = set(inputs.data), ctx.name
     if unknown := kinds - set(KINDS):
         raise BadData(f"{name}: unknown data input {min(unknown)}; there are: {', '.join(KINDS)}")
     for one, other in _NEVER_TOGETHER:
@@ -64,7 +67,8 @@ def check(component: Component[Any], name: str, inputs: Inputs) -> None:
             f"{name}: validate_data needs train_data beside it; to predict, use test_data"
         )
     needs_model = "test_data" in kinds or ("eval_data" in kinds and "train_data" not in kinds)
-    if needs_model and inputs.model is None and isinstance(component, Trainer):
+    predicts = isinstance(component, Trainer) and component.stage("predict", ctx.role)
+    if needs_model and inputs.model is None and predicts:
         raise BadModel(f"{name}: test_data needs a model input, of a component trained before")
     if cross_validation.is_wanted(component.params):
         if kinds - {"train_data"}:
@@ -109,9 +113,11 @@ def _trainer(component: Trainer[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
 def _trains(ctx: Ctx, inputs: Inputs) -> bool:
     """Whether this run fits. A party that was told no kinds of data goes by the job's type."""
     kinds = set(inputs.data)
-    if "train_data" in kinds or inputs.model is None:
+    if "train_data" in kinds:
         return True
-    return not kinds and ctx.job.get("job_type") != "predict"
+    if {"test_data", "eval_data"} & kinds:
+        return False
+    return inputs.model is None if kinds else ctx.job.get("job_type") != "predict"
 
 
 def _needed(ctx: Ctx, inputs: Inputs, *kinds: str) -> Frame | None:

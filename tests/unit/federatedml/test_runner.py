@@ -220,3 +220,18 @@ def test_a_model_made_by_the_runner_survives_as_json():
     results, _ = both({r: Inputs({"train_data": named(frame())}) for r in (GUEST, HOST)})
     model = results[G].model
     assert msgspec.convert(msgspec.to_builtins(model), SumModel) == model
+
+
+class Forgetful(RowSums):
+    """Its arbiter keeps no model."""
+
+    def fit_arbiter(self, ctx, train, validate, start):
+        return None
+
+
+def test_an_arbiter_without_a_model_takes_no_part_in_a_prediction():
+    for kinds in ({"test_data": []}, {"eval_data": []}, {}):
+        ctx = Ctx(A, [G, H, A], None)
+        ctx.job = {"job_type": "predict"}
+        outputs = runner.run(Forgetful(SumParams()), ctx, Inputs(kinds))
+        assert outputs == Outputs(data=[None])

@@ -1,0 +1,162 @@
+"""What a party of a horizontal logistic regression keeps while it trains. No messages in here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from federatedml import lr_model
+from federatedml.data.frame import Frame
+from federatedml.errors import BadData
+from federatedml.homo_lr_params import HomoLRParams
+from federatedml.lr_model import Label, SingleModel
+from federatedml.maths import glm, logistic, optim, optim_torch
+from federatedml.maths.glm import Floats
+
+
+class Learner:
+    """This party's rows and weights of one binary model.
+
+    weights_seed: of the draw of first weights, the same at every party. begun: the model that a
+    warm start goes on from.
+    """
+
+    def __init__(
+        self,
+        params: HomoLRParams,
+        frame: Frame,
+        wanted: Label,
+        component: str,
+        begun: SingleModel | None,
+        weights_seed: int,
+    ) -> None:
+        self.component, self.has_intercept = component, params.init_param.fit_intercept
+        self.header = list(begun.header if begun else frame.schema.header)
+        x = lr_model.features(frame, component, self.header)
+        x = glm.with_intercept(x) if self.has_intercept else x
+        self._x = sparse.csr_matrix(x) if sparse.issparse(x) else x
+        self._y = lr_model.is_class(frame, wanted).astype(np.float64)
+        self._weight = lr_model.row_weights(frame, component)
+        self._size = frame.n_rows if params.batch_size == -1 else params.batch_size
+        self._schedule = optim.Schedule(params.learning_rate, params.decay, params.decay_sqrt)
+        self._penalty = glm.Penalty(params.penalty, params.alpha)
+        self._optimizer = optim_torch.OPTIMIZERS[params.optimizer]()
+        self._owed = 0.0
+        self.w = self._first_weights(params, begun, weights_seed)
+        self.iters = begun.iters if begun else 0
+        self.losses = list(begun.loss_history) if begun else []
+        self.is_converged = False
+
+    def _first_weights(
+        self, params: HomoLRParams, begun: SingleModel | None, weights_seed: int
+    ) -> Floats:
+        if begun:
+            return lr_model.weights(begun, has_intercept=self.has_intercept)
+        init, n_weights = params.init_param, len(self.header) + self.has_intercept
+        return glm.initial_weights(init.init_method, init.init_const, n_weights, weights_seed)
+
+    def epoch(self, *, is_aggregated: bool) -> float:
+        """One pass over the rows in table order; the mean loss of a row before each step.
+
+        is_aggregated: the last step's shrinking by L1 is put off to ``take``, so that the mean of
+        all parties is shrunk; else weights that one party has at zero would come back.
+        Raises BadData once the weights are no numbers any more.
+        """
+        starts = range(0, len(self._y), self._size)
+        step, total = self.iters * len(starts), 0.0
+        for number, at in enumerate(starts):
+            rate = self._schedule.at(step + number)
+            with np.errstate(over="ignore", invalid="ignore"):  # told below, in words
+                total += self._step(slice(at, at + self._size), rate)
+            self._owed = rate
+            if not (is_aggregated and number == len(starts) - 1):
+                self._shrink()
+        if not np.isfinite(self.w).all():
+            raise BadData(
+                f"{self.component}: training diverges: scale the features (FeatureScale) or lower "
+                "learning_rate"
+            )
+        self.iters += 1
+        self.losses.append(total / len(self._y))
+        return self.losses[-1]
+
+    def take(self, w: Floats) -> None:
+        """Go on from the mean of all parties' weights."""
+        self.w = w.copy()
+        self._shrink()
+
+    def model(self) -> SingleModel:
+        part = lr_model.single(
+            self.header, self.w, has_intercept=self.has_intercept, iters=self.iters
+        )
+        part.loss_history, part.is_converged = list(self.losses), self.is_converged
+        part.best_iteration = self.iters - 1
+        return part
+
+    def _step(self, rows: slice, rate: float) -> float:
+        """Move the weights by one batch; the sum of its rows' loss before."""
+        x, y = self._x[rows], self._y[rows]
+        weight = None if self._weight is None else self._weight[rows]
+        score = np.asarray(x @ self.w)
+        gradient = np.asarray(x.T @ logistic.residual(score, y, weight)) / len(y)
+        gradient[self._penalised] += self._penalty.slope(self.w[self._penalised])
+        self.w = self.w - self._optimizer.delta(gradient, rate)
+        return logistic.loss(score, y, weight)
+
+    def _shrink(self) -> None:
+        self.w[self._penalised] = self._penalty.shrunk(self.w[self._penalised], self._owed)
+        self._owed = 0.0
+
+    @property
+    def _penalised(self) -> slice:
+        return slice(0, len(self.w) - self.has_intercept)
+
+
+def total_weight(frame: Frame) -> float:
+    """How much this party's rows count: the sum of their weights, else their number."""
+    return float(frame.n_rows if frame.weight is None else frame.weight.sum())
+
+
+def distinct_labels(frame: Frame, component: str) -> list[Label]:
+    """The sorted labels of this party's rows. Raises BadData where a row has none."""
+    if frame.label is None:
+        raise BadData(f"{component}: the data has no label; set with_label upstream")
+    column = frame.label if isinstance(frame.label, pa.Array) else pa.array(frame.label)
+    if column.null_count or pc.any(pc.is_null(column, nan_is_null=True)).as_py():
+        raise BadData(f"{component}: some rows have no label; drop or fill them upstream")
+    return whole(sorted(pc.unique(column).to_pylist()))
+
+
+def united_labels(parts: Sequence[Sequence[Label]], component: str) -> list[Label]:
+    """The sorted labels of all parties. Raises BadData for one label only, or text and numbers."""
+    words = {isinstance(label, str) for part in parts for label in part}
+    if len(words) > 1:
+        raise BadData(
+            f"{component}: labels are text at some parties and numbers at others; set the same "
+            "label_type upstream"
+        )
+    found = whole(sorted({label for part in parts for label in part}))
+    if len(found) < 2:
+        raise BadData(
+            f"{component}: all rows of all parties have the same label; two classes are needed"
+        )
+    return found
+
+
+def whole(labels: list[Label]) -> list[Label]:
+    """The same labels, as integers if all of them are whole numbers."""
+    numbers = [label for label in labels if not isinstance(label, str)]
+    if len(numbers) == len(labels) and all(float(n).is_integer() for n in numbers):
+        return [int(n) for n in numbers]
+    return labels
+
+
+def digest(names: Sequence[str]) -> bytes:
+    """Of column names in this order; tells whether two parties' are the same."""
+    body = "".join(f"{len(name)}:{name}," for name in names)
+    return hashlib.sha256(body.encode()).digest()
