@@ -1,0 +1,217 @@
+"""How keys and ciphertexts of the lattice scheme cross a border: packed residues, checked.
+
+Import this module where a ``Wire`` declares them. The check sum finds damage, not malice: a
+sender may encrypt what it likes anyway, and mutual TLS says who the sender is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from federatedml.crypto.compiled import compiled
+from federatedml.crypto.errors import BadCiphertext, CryptoError
+from federatedml.crypto.lattice import PublicKey, SealedProduct, SealedVector
+from federatedml.crypto.lattice_params import Parameters, Tile, named, tile
+from federatedml.crypto.sampling import SEED_BYTES, uniform
+from federation import codec
+
+Floats = NDArray[np.float64]
+
+FINGERPRINT_BYTES = 16
+MAX_SIDE = 1 << 32
+"""Rows or outputs of a matrix, at most."""
+
+_BYTES = types.Array(types.uint8, 1, "C", readonly=True)
+
+
+@compiled(types.void(types.float64[::1], types.int64, types.int64, types.uint8[::1]))
+def _pack(residues: Any, p: Any, bits: Any, out: Any) -> None:
+    """Centred residues as numbers of ``bits`` bits, low bits first."""
+    held, have, at = np.uint64(0), 0, 0
+    for x in residues:
+        value = np.int64(x)
+        value += p if value < 0 else 0
+        held |= np.uint64(value) << np.uint64(have)
+        have += bits
+        while have >= 8:
+            out[at] = np.uint8(held & np.uint64(255))
+            held >>= np.uint64(8)
+            have -= 8
+            at += 1
+    if have:
+        out[at] = np.uint8(held)
+
+
+@compiled(types.boolean(_BYTES, types.int64, types.int64, types.float64[::1]))
+def _unpack(body: Any, p: Any, bits: Any, out: Any) -> Any:
+    """Undoes ``_pack``; False if a number is no residue."""
+    held, have, at = np.uint64(0), 0, 0
+    mask, sound = (np.uint64(1) << np.uint64(bits)) - np.uint64(1), True
+    for j in range(out.size):
+        while have < bits:
+            held |= np.uint64(body[at]) << np.uint64(have)
+            have += 8
+            at += 1
+        value = np.int64(held & mask)
+        held >>= np.uint64(bits)
+        have -= bits
+        sound &= value < p
+        out[j] = value - p if 2 * value > p else value
+    return sound and held == 0
+
+
+def _packed(residues: Floats, primes: Sequence[int]) -> bytes:
+    """residues: (.., primes, n)."""
+    rows = residues.reshape(-1, len(primes), residues.shape[-1])
+    parts = []
+    for row in rows:
+        for x, p in zip(row, primes, strict=True):
+            part = np.empty(_size(len(x), p), dtype=np.uint8)
+            _pack(np.ascontiguousarray(x), p, p.bit_length(), part)
+            parts.append(part.tobytes())
+    return b"".join(parts)
+
+
+def _size(n: int, p: int) -> int:
+    return -(-n * p.bit_length() // 8)
+
+
+def _unpacked(body: bytes, primes: Sequence[int], shape: tuple[int, int]) -> Floats:
+    """Residues (count, primes, n); shape: (count, n). Raises BadCiphertext."""
+    count, n = shape
+    if len(body) != count * sum(_size(n, p) for p in primes):
+        raise BadCiphertext("its length does not fit its shape")
+    found, raw, at = np.empty((count, len(primes), n)), np.frombuffer(body, dtype=np.uint8), 0
+    for block in found:
+        for x, p in zip(block, primes, strict=True):
+            size = _size(n, p)
+            if not _unpack(raw[at : at + size], p, p.bit_length(), x):
+                raise BadCiphertext("a residue is not below its prime")
+            at += size
+    return found
+
+
+def _check(*parts: bytes) -> bytes:
+    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+
+
+def _sound(check: Any, *parts: Any) -> None:
+    if not all(isinstance(part, bytes) for part in (check, *parts)):
+        raise BadCiphertext("its fields are not bytes")
+    if _check(*parts) != check:
+        raise BadCiphertext("its check sum is wrong")
+
+
+def _params_fields(p: Parameters) -> list[int]:
+    return [p.degree, p.word_bits]
+
+
+def _params(fields: Any) -> Parameters:
+    degree, word_bits = fields
+    if not (isinstance(degree, int) and isinstance(word_bits, int)):
+        raise BadCiphertext("its lattice parameters are not numbers")
+    return named(degree, word_bits)
+
+
+def _tile_fields(cut: Tile) -> list[Any]:
+    return [cut.inner, cut.outputs, cut.norm_bits]
+
+
+def _tile(params: Parameters, fields: Any) -> Tile:
+    """The cut that these sides have; a peer cannot choose another one."""
+    inner, outputs, norm_bits = fields
+    sides = isinstance(inner, int) and isinstance(outputs, int)
+    if not sides or not (0 < inner <= MAX_SIDE and 0 < outputs <= MAX_SIDE):
+        raise BadCiphertext("its rows and outputs are impossible")
+    if not isinstance(norm_bits, (int, float)) or not 0 <= norm_bits < 64:
+        raise BadCiphertext("its norm is impossible")
+    try:
+        return tile(params, inner, outputs, float(norm_bits))
+    except CryptoError:
+        raise BadCiphertext("no lattice holds its norm") from None
+
+
+def _key_fields(key: PublicKey) -> list[Any]:
+    body = _packed(key.values[0], key.params.primes)
+    return [_params_fields(key.params), key.seed, _check(key.seed, body), body]
+
+
+def _build_key(fields: Any) -> PublicKey:
+    params, seed, check, body = fields
+    _sound(check, seed, body)
+    return _key(_params(params), seed, body)
+
+
+@lru_cache(maxsize=8)
+def _key(params: Parameters, seed: bytes, body: bytes) -> PublicKey:
+    """One object per key and process, so that its random half is drawn once."""
+    _seeded(seed)
+    halves = np.empty((2, len(params.primes), params.degree))
+    halves[0] = _unpacked(body, params.primes, (1, params.degree))[0]
+    halves[1] = uniform(seed, 0, params.primes, params.degree)
+    return PublicKey(params, seed, halves)
+
+
+def _seeded(seed: bytes) -> None:
+    if len(seed) != SEED_BYTES:
+        raise BadCiphertext(f"its seed has {len(seed)} bytes, not {SEED_BYTES}")
+
+
+def _fingerprint(key: bytes) -> None:
+    if len(key) != FINGERPRINT_BYTES:
+        raise BadCiphertext("it names no key")
+
+
+def _vector_fields(v: SealedVector) -> list[Any]:
+    body = _packed(v.values, v.params.primes)
+    head = [_params_fields(v.params), _tile_fields(v.tile), v.key, v.seed]
+    return [*head, _check(v.key, v.seed, body), body]
+
+
+def _build_vector(fields: Any) -> SealedVector:
+    params, cut, key, seed, check, body = fields
+    _sound(check, key, seed, body)
+    _seeded(seed)
+    _fingerprint(key)
+    p = _params(params)
+    shape = _tile(p, cut)
+    found = _unpacked(body, p.primes, (shape.vector_blocks, p.degree))
+    return SealedVector(p, shape, key, seed, found)
+
+
+def _product_fields(c: SealedProduct) -> list[Any]:
+    first, second = _packed(c.c0, c.params.kept), _packed(c.c1, c.params.kept)
+    head = [_params_fields(c.params), _tile_fields(c.tile), c.key]
+    return [*head, _check(c.key, first, second), first, second]
+
+
+def _build_product(fields: Any) -> SealedProduct:
+    params, cut, key, check, first, second = fields
+    _sound(check, key, first, second)
+    _fingerprint(key)
+    p = _params(params)
+    shape = _tile(p, cut)
+    c0 = _unpacked(first, p.kept, (1, shape.outputs))[0]
+    c1 = _unpacked(second, p.kept, (shape.result_blocks, p.degree))
+    return SealedProduct(p, shape, key, c0, c1)
+
+
+def wire_bytes(params: Parameters, cut: Tile) -> tuple[int, int]:
+    """Bytes of a sealed vector and of a product, but for a hundred of headers."""
+    vector = cut.vector_blocks * sum(_size(params.degree, p) for p in params.primes)
+    product = cut.result_blocks * sum(_size(params.degree, p) for p in params.kept)
+    return vector, product + sum(_size(cut.outputs, p) for p in params.kept)
+
+
+codec.register("LatticeKey", PublicKey, _key_fields, _build_key)
+codec.register("LatticeVector", SealedVector, _vector_fields, _build_vector)
+codec.register("LatticeProduct", SealedProduct, _product_fields, _build_product)
+
+__all__ = ["PublicKey", "SealedProduct", "SealedVector", "wire_bytes"]
