@@ -1,0 +1,171 @@
+"""Vertical logistic regression between a guest and one host, without an arbiter.
+
+Parties  guest: features X_g, labels y of -1 and +1, maybe weights s of the rows; host: features
+         X_h. More than two classes: one model for each class.
+Maths    z = X_g w_g + b + X_h w_h;  d = z/4 - y/2, the slope of the log-loss's second-order
+         Taylor polynomial;  gradient X^T s d / n plus the penalty's; loss = log 2 - 1/2 +
+         2 sum of s d^2 / n plus the penalty. All numbers are shared: guest's share + host's
+         share modulo 2^128, fixed point.
+Round    (1) guest -> host        how many models
+         (2) each -> other        its lattice key; how many rows and columns it has
+         (3) each -> other        a share of its first weights
+         for each batch           [.] is encrypted under the key of who sends it
+         (4) each -> other        [its share of the other's weights]; back: products with the
+                                  receiver's rows, masked: both have shares of z, then of d
+         (5) each -> other        [its share of d]; back: products with the receiver's columns,
+                                  masked: both have shares of the gradient and the loss
+         (6) guest -> host        with L2: [its share of all weights]; back: the squared norm
+         for each iteration
+         (7) host -> guest        its share of the loss; and, for early_stop weight_diff, as in
+                                  (6), of the squared step
+         (8) guest -> host        whether to stop
+         at the end
+         (9) each -> other        its share of the other's weights; with
+                                  encrypted_reveal_in_host only host -> guest
+         With reveal_every_iter each party has its own weights in the clear, (3), (4), (6) and
+         (9) fall away, and after (5) each -> other its share of the other's gradient.
+         to predict
+         (10) host -> guest       X_h w_h; where w_h stays shared, the guest sends [its share of
+                                  w_h] and gets X_h w_h in two shares
+Trusts   both parties to follow the protocol (semi-honest).
+Source   Chen et al. 2021, arXiv:2008.08753 (CAESAR); parameters and models are FATE 1.x's. What
+         is different from FATE, and who learns what: docs/compat, docs/security (sshe.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from federatedml import glm_watch, lr_model, sshe
+from federatedml.component import Ctx, Trainer, register
+from federatedml.data.frame import Frame, Predictions
+from federatedml.data.predicting import predictions
+from federatedml.glm_watch import Watch
+from federatedml.hetero_sshe_params import HeteroSSHELRParams
+from federatedml.lr_model import Label, LRMeta, LRModel, SingleModel
+from federatedml.maths import glm
+from federatedml.maths.glm import Floats
+from federatedml.protocols.sshe_products import Link
+from federatedml.sshe_weights import LOGISTIC
+from federation import GUEST, HOST, Message
+
+
+class Wire:
+    """All that leaves a party beside ``sshe``, its products and steps."""
+
+    n_models = Message[int]({GUEST}, {HOST}, kind="plain", reveals="number of classes, 1 for two")
+
+
+class HeteroSSHELRModel(LRModel, kw_only=True):
+    meta_name: ClassVar[str] = "HeteroLogisticRegressionMeta"
+    param_name: ClassVar[str] = "HeteroLogisticRegressionParam"
+
+
+@register("HeteroSSHELR")
+class HeteroSSHELR(Trainer[HeteroSSHELRParams]):
+    Params = HeteroSSHELRParams
+    Model = HeteroSSHELRModel
+
+    def fit_guest(
+        self, ctx: Ctx, train: Frame, validate: Frame | None, start: LRModel | None
+    ) -> HeteroSSHELRModel:
+        classes = lr_model.label_classes(train, ctx.name)
+        targets = classes[1:] if len(classes) == 2 else classes
+        weight = lr_model.row_weights(train, ctx.name)
+        link = sshe.opened(ctx, self.params, train)  # (2)
+        ctx.remote(Wire.n_models, len(targets))  # (1)
+        begun, parts = lr_model.started(start, len(targets), ctx.name), []
+        for i, target in enumerate(targets):
+            y = np.where(lr_model.is_class(train, target), 0.5, -0.5)
+            seen = [lr_model.binary(frame, target, classes) for frame in (train, validate)]
+            watch = self._watch(ctx, seen, i, classes, begun[i])
+            parts.append(self._learnt(ctx, link, train, begun[i], watch, y, weight))
+        return self._told(ctx, link, parts, classes)
+
+    def fit_host(
+        self, ctx: Ctx, train: Frame, validate: Frame | None, start: LRModel | None
+    ) -> HeteroSSHELRModel:
+        link = sshe.opened(ctx, self.params, train)  # (2)
+        n_models = ctx.get(Wire.n_models)  # (1)
+        classes: list[Label] = list(range(max(2, n_models)))
+        begun, parts = lr_model.started(start, n_models, ctx.name), []
+        for i in range(n_models):
+            watch = self._watch(ctx, [train, validate], i, classes, begun[i])
+            parts.append(self._learnt(ctx, link, train, begun[i], watch))
+        return self._told(ctx, link, parts, classes)
+
+    def _learnt(
+        self,
+        ctx: Ctx,
+        link: Link,
+        train: Frame,
+        begun: SingleModel | None,
+        watch: Watch,
+        y: Floats | None = None,
+        weight: Floats | None = None,
+    ) -> SingleModel:
+        """One binary model: steps (3) to (9)."""
+        rows = sshe.rows_of(train, self.params, begun, ctx.name, y, weight)
+        return sshe.learn(ctx, link, self.params, LOGISTIC, rows, begun, watch)
+
+    def predict_guest(self, ctx: Ctx, model: LRModel, data: Frame) -> Predictions:
+        chances = glm.sigmoid(sshe.scores_guest(ctx, model, data))  # (10)
+        classes = lr_model.classes_of(model.param)
+        return predictions(data, chances, classes, self.params.predict_param.threshold)
+
+    def predict_host(self, ctx: Ctx, model: LRModel, data: Frame) -> None:
+        sshe.scores_host(ctx, model, data)  # (10)
+
+    # What stays inside the party.
+
+    def _watch(
+        self,
+        ctx: Ctx,
+        seen: Sequence[Frame | None],
+        which: int,
+        classes: Sequence[Label],
+        begun: SingleModel | None,
+    ) -> Watch:
+        several = len(classes) > 2
+        names = [0, 1] if several else list(classes)
+        return glm_watch.watch(
+            self,
+            ctx,
+            seen,
+            which if several else None,
+            begun,
+            lambda part: self._model(ctx, [part], names),
+        )
+
+    def _model(
+        self, ctx: Ctx, parts: Sequence[SingleModel], classes: Sequence[Label]
+    ) -> HeteroSSHELRModel:
+        """The component's model at this party."""
+        p, several = self.params, len(parts) > 1
+        meta = LRMeta(
+            penalty=p.penalty or "NONE",
+            tol=p.tol,
+            alpha=p.alpha,
+            optimizer=p.optimizer,
+            batch_size=str(p.batch_size),
+            learning_rate=p.learning_rate,
+            max_iter=str(p.max_iter),
+            early_stop=p.early_stop,
+            fit_intercept=p.init_param.fit_intercept and (several or ctx.role != HOST),
+            need_one_vs_rest=several,
+            reveal_strategy=p.reveal_strategy,
+        )
+        return HeteroSSHELRModel(meta=meta, param=lr_model.as_param(parts, classes))
+
+    def _told(
+        self, ctx: Ctx, link: Link, parts: Sequence[SingleModel], classes: Sequence[Label]
+    ) -> HeteroSSHELRModel:
+        """The finished model, after telling the job's owner of it."""
+        several = len(parts) > 1
+        shown = [sshe.summary(part, one_of_several=several) for part in parts]
+        by_class = {str(c): one for c, one in zip(classes, shown, strict=False)}
+        ctx.report.summary({**(by_class if several else shown[0]), "security": link.security})
+        return self._model(ctx, parts, classes)

@@ -1,0 +1,139 @@
+"""Products of a matrix of one party with a secret vector of the other, as two additive shares.
+
+Guest and host each hold a lattice key. The owner of a vector sends it encrypted under its own
+key; the other multiplies its matrix with it, hides the result under a uniform mask, which is its
+share, and sends it back; what the owner of the vector decrypts is the other share. Everything is
+exact, modulo 2^128. No ciphertext shares randomness with another, and a returned one is flooded:
+``crypto.lattice``. (FATE 1.x reused one obfuscation for a whole vector, which gives away the
+differences of its entries: docs/security/sshe.md.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from federatedml.component import Ctx
+from federatedml.crypto import lattice, rings
+from federatedml.crypto.errors import PlaintextOutOfRange
+from federatedml.crypto.lattice_wire import PublicKey, SealedProduct, SealedVector
+from federatedml.crypto.rings import Integers, Words
+from federatedml.errors import BadData
+from federation import GUEST, HOST, Message, Party
+from federation.errors import ProtocolViolation
+
+BITS: rings.WordBits = 128
+LIMB_BITS = 22
+"""Bits of a digit of a word."""
+
+LIMBS = rings.limb_count(LIMB_BITS, BITS)
+
+NORM_BITS = 36
+"""log2 of the L2 norm that a column may have; of digits, those of 2^28 rows."""
+
+BUDGET = 1 << 30
+"""Bytes of transforms of matrices that are multiplied again and again."""
+
+
+class Wire:
+    """All that leaves a party for products."""
+
+    key = Message[PublicKey]({GUEST, HOST}, {GUEST, HOST}, kind="plain", reveals="nothing")
+    vector = Message[SealedVector](
+        {GUEST, HOST},
+        {GUEST, HOST},
+        kind="ciphertext",
+        reveals="its length, and how many columns the receiver has",
+    )
+    product = Message[SealedProduct](
+        {GUEST, HOST},
+        {GUEST, HOST},
+        kind="masked",
+        reveals="nothing: uniform words to who decrypts it",
+    )
+
+
+@dataclass(frozen=True)
+class Link:
+    """One party's end. theirs: the peer's public key."""
+
+    params: lattice.Parameters
+    secret: lattice.SecretKey
+    theirs: PublicKey
+
+    @property
+    def security(self) -> str:
+        """A line for the log and the summary: scheme, sizes, bits of security, assumption."""
+        return self.params.describe()
+
+
+def peer(ctx: Ctx) -> Party:
+    return ctx.hosts[0] if ctx.role == GUEST else ctx.guest
+
+
+def linked(ctx: Ctx) -> Link:
+    """Fresh keys of both parties. Reveals nothing."""
+    params = lattice.parameters(word_bits=BITS)
+    secret = lattice.keygen(params)
+    ctx.remote(Wire.key, secret.public)
+    return Link(params, secret, ctx.get(Wire.key))
+
+
+def columns(link: Link, matrix: Integers, name: str, budget: int = 0) -> lattice.Ready:
+    """A matrix (inner, outputs) of integers, ready to be multiplied.
+
+    budget: bytes that its transforms may take, where it will be multiplied again.
+    Raises BadData where a column is too long for the scheme.
+    """
+    try:
+        return lattice.prepare(link.params, _tile(link, *matrix.shape), matrix, budget=budget)
+    except PlaintextOutOfRange:
+        raise BadData(
+            f"{name}: features are too large for training on shares; scale them (FeatureScale)"
+        ) from None
+
+
+def _tile(link: Link, inner: int, outputs: int) -> lattice.Tile:
+    return lattice.tile(link.params, inner, outputs, NORM_BITS)
+
+
+def digits(link: Link, words: Words, name: str) -> lattice.Ready:
+    """A matrix of words (inner, c) as LIMBS columns of digits for each of its own."""
+    cut = rings.limbs(words, BITS, LIMB_BITS)
+    return columns(link, cut.reshape(len(cut), -1), name)
+
+
+def joined(products: Words) -> Words:
+    """(c,) products with words from those with their digits, (c * LIMBS,)."""
+    return rings.from_limbs(products.reshape(-1, LIMBS, 2), BITS, LIMB_BITS)
+
+
+def offer(ctx: Ctx, link: Link, vector: Words, outputs: int) -> None:
+    """Send a vector (n,) for the peer's matrix of (n, outputs)."""
+    sealed = link.secret.encrypt(vector, _tile(link, len(vector), outputs), cores=ctx.cores)
+    ctx.remote(Wire.vector, sealed)
+
+
+def answered(ctx: Ctx, link: Link, matrix: lattice.Ready) -> Words:
+    """(outputs,) this party's share of its matrix times the next vector that the peer offers.
+
+    Raises ProtocolViolation for a vector that does not fit.
+    """
+    sealed = ctx.get(Wire.vector)
+    if sealed.tile != matrix.tile:
+        raise ProtocolViolation(peer(ctx), Wire.vector.name, "it does not fit the matrix")
+    product, mask = link.theirs.multiply([(sealed, matrix)], cores=ctx.cores)
+    ctx.remote(Wire.product, product)
+    return rings.neg(mask, BITS)
+
+
+def opened(ctx: Ctx, link: Link, outputs: int) -> Words:
+    """(outputs,) this party's share of the product that it offered a vector for.
+
+    Raises ProtocolViolation for a product of another size.
+    """
+    words = link.secret.open(ctx.get(Wire.product), cores=ctx.cores)
+    if not rings.fits(words, (outputs,), BITS):
+        raise ProtocolViolation(
+            peer(ctx), Wire.product.name, f"{len(words)} numbers in place of {outputs}"
+        )
+    return words
