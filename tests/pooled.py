@@ -5,10 +5,40 @@ import numpy as np
 from federatedml.maths import glm, optim
 
 
-def logistic_regression(x, y, params, *, weight=None, w=None, first=0):
-    """Taylor-loss training on all columns at once, full batches. The intercept is column -1.
+def logistic_regression(x, y, params, **more):
+    """Taylor-loss training; y: (n,) -1 or +1. All else as ``trained``."""
+    return trained(
+        lambda u: glm.taylor_residual(u, y),
+        lambda u: glm.LOG2 - 0.5 + 2.0 * glm.taylor_residual(u, y) ** 2,
+        x,
+        params,
+        slope=0.25,
+        **more,
+    )
 
-    x: (n, k + 1), its last column ones. y: (n,) -1 or +1. Returns weights and losses.
+
+def linear_regression(x, y, params, **more):
+    """Least squares, half the mean square as loss. All else as ``trained``."""
+    return trained(lambda u: u - y, lambda u: (u - y) ** 2 / 2, x, params, slope=1.0, **more)
+
+
+def poisson_regression(x, y, params, *, exposure=1.0, **more):
+    """Counts with a log link; exposure: (n,). All else as ``trained``."""
+    log = np.log(exposure)
+    return trained(
+        lambda u: exposure * np.exp(u) - y,
+        lambda u: exposure * np.exp(u) - y * (u + log),
+        x,
+        params,
+        **more,
+    )
+
+
+def trained(residual, loss, x, params, *, slope=None, weight=None, w=None, first=0):
+    """Training on all columns at once, full batches. The intercept is column -1.
+
+    residual, loss: of the rows (n,) at the scores X w. x: (n, k + 1), its last column ones.
+    slope: of the residual, where it is linear. Returns weights and losses.
     """
     n, k = x.shape
     s = np.ones(n) if weight is None else weight * n / weight.sum()
@@ -17,15 +47,13 @@ def logistic_regression(x, y, params, *, weight=None, w=None, first=0):
     rate = optim.Schedule(params.learning_rate, params.decay, params.decay_sqrt)
     l2 = params.alpha if params.penalty == "L2" else 0.0
     l1 = params.alpha if params.penalty == "L1" else 0.0
-    step = _sqn(x, s, l2 * ~free, params) if params.optimizer == "sqn" else None
+    step = _sqn(x, s * slope, l2 * ~free, params) if params.optimizer == "sqn" else None
     plain = optim.OPTIMIZERS.get(params.optimizer, optim.Sgd)()
     losses = []
     for t in range(first, params.max_iter):
-        d = glm.taylor_residual(x @ w, y)
-        slope = l2 * w * ~free
         size = np.abs(w[~free]).sum() * l1 + l2 * (w[~free] ** 2).sum() / 2
-        losses.append(glm.taylor_loss(d, s) + size)
-        g = x.T @ (s * d) / n + slope
+        losses.append(np.mean(s * loss(x @ w)) + size)
+        g = x.T @ (s * residual(x @ w)) / n + l2 * w * ~free
         g = step.direction(g) if step else g
         before = w
         w = w - plain.delta(g, rate.at(t))
@@ -50,7 +78,7 @@ class _sqn:  # noqa: N801 (FATE's name)
     """Dense BFGS from the kept pairs: the textbook recursion on the inverse Hessian."""
 
     def __init__(self, x, s, l2, params):
-        self.hessian = x.T @ (x * s[:, None]) / 4 / len(x) + np.diag(l2)
+        self.hessian = x.T @ (x * s[:, None]) / len(x) + np.diag(l2)
         self.every, self.keep = params.sqn_param.update_interval_L, params.sqn_param.memory_M
         self.seen, self.means, self.pairs = [], [], []
 
