@@ -9,8 +9,9 @@ batches and decoys, so a run can be repeated bit for bit, and a host that sees t
 learns nothing from comparing supersets, as it would if the decoys were drawn anew.
 
 A batch of no more rows than a host has features would let that host solve its gradient for the
-residual, which tells the label, of every row; the last batch, the rest of the rows, counts too.
-Hosts therefore say how many rows they need, and such a training is refused. A mask over drawn
+residual, which tells the label, of every row. Hosts therefore say how many rows they need. Where
+only the rest of the rows, the last batch, is too small, it joins the batch before it; where
+batches are too small themselves, such a training is refused. A mask over drawn
 batches is widened to that number instead, with a warning: it hides which rows are in the batch,
 but a host can look for the solution with the most zeros. Over batches in the order of the rows
 (without shuffle) a mask hides nothing, because the host can count.
@@ -88,6 +89,7 @@ class Batches:
     """The guest's batches.
 
     n_rows: of the training data. needed: rows below which some host could solve for labels.
+    sizes: rows in each batch of an iteration. whole: whether there is one batch of all rows.
     key: of the draws (``guest_key``); without one they cannot be repeated.
     Raises BadData if a batch is too small and cannot be masked.
     """
@@ -105,13 +107,12 @@ class Batches:
     ) -> None:
         self.n_rows, self.strategy = n_rows, strategy
         self._draw = Draws(key or secrets.token_bytes(32))
-        self.whole = batch_size == -1 or batch_size >= n_rows
-        self.size = n_rows if self.whole else batch_size
+        size = n_rows if batch_size == -1 else min(n_rows, batch_size)
+        self.sizes = [size] if strategy == "random" else _sizes(n_rows, size, needed)
+        self.whole = self.sizes == [n_rows]
         self._shuffle = shuffle and not self.whole
-        masked = masked_rate > 0 and not self.whole
-        self._shown = (
-            min(n_rows, max(round((1 + masked_rate) * self.size), needed)) if masked else 0
-        )
+        masked, largest = masked_rate > 0 and not self.whole, max(self.sizes)
+        self._shown = min(n_rows, max(round((1 + masked_rate) * largest), needed)) if masked else 0
         self._check(masked, needed)
 
     def _check(self, masked: bool, needed: int) -> None:
@@ -130,13 +131,13 @@ class Batches:
         if there < needed:
             raise BadData(
                 f"batches of {there} rows: a host with {needed - 1} features could work out "
-                f"labels; use batch_size -1, a batch_size of at least {needed} that leaves no "
-                "smaller rest, or masked_rate > 0 with shuffle"
+                f"labels; use batch_size -1, a batch_size of at least {needed}, "
+                "or masked_rate > 0 with shuffle"
             )
         LOG.warning(
             "a host has %d features or more and a batch has %d rows among %d that are shown: by "
             "looking for sparse solutions it could work out labels; use a batch_size of at least "
-            "%d that leaves no smaller rest, or -1",
+            "%d, or -1",
             needed - 1,
             smallest,
             there,
@@ -152,14 +153,6 @@ class Batches:
     def _drawn(self) -> bool:
         """Whether batches are drawn, not cut in the order of the rows."""
         return self._shuffle or self.strategy == "random"
-
-    @property
-    def sizes(self) -> list[int]:
-        """Rows in each batch of an iteration."""
-        if self.strategy == "random" or self.whole:
-            return [self.size]
-        full, rest = divmod(self.n_rows, self.size)
-        return [self.size] * full + ([rest] if rest else [])
 
     def rounds(self, first_iteration: int) -> Rounds:
         return Rounds(self.sizes, first_iteration)
@@ -185,6 +178,14 @@ class Batches:
         others = np.setdiff1d(np.arange(self.n_rows, dtype=np.int64), rows)
         extra = others[self._draw.permutation(len(others))[: self._shown - len(rows)]]
         return np.sort(np.concatenate([rows, extra]))
+
+
+def _sizes(n_rows: int, size: int, needed: int) -> list[int]:
+    """Rows in each batch; a rest below ``needed`` joins the last batch if that helps."""
+    full, rest = divmod(n_rows, size)
+    if 0 < rest < needed <= size:
+        return [size] * (full - 1) + [size + rest]
+    return [size] * full + ([rest] if rest else [])
 
 
 class Draws:

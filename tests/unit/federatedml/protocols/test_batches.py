@@ -73,10 +73,22 @@ def test_too_small_a_batch_is_refused_or_warned_of(caplog):
     assert "work out labels" in caplog.text
 
 
-def test_the_last_batch_counts_too():
-    with pytest.raises(BadData, match="batches of 1 rows"):
-        Batches(101, 50, needed=31)
-    Batches(101, 50, needed=31, strategy="random")
+def test_a_rest_too_small_joins_the_batch_before_it():
+    assert Batches(101, 50, shuffle=False, needed=31).sizes == [50, 51]
+    assert Batches(131, 50, shuffle=False, needed=31).sizes == [50, 50, 31]
+    assert Batches(101, 50, strategy="random", needed=31).sizes == [50]
+    masked = Batches(120, 50, masked_rate=0.1, needed=31)
+    assert [(len(b.rows), len(b.shown)) for b in masked.iteration()] == [(50, 77), (70, 77)]
+
+
+def test_a_rest_that_joins_the_only_batch_makes_it_the_whole():
+    batches = Batches(55, 50, masked_rate=1, needed=31)
+    assert (batches.whole, batches.renewed, batches.sizes) == (True, False, [55])
+
+
+def test_a_batch_too_small_itself_is_not_helped_by_its_rest():
+    with pytest.raises(BadData, match="batches of 5 rows"):
+        Batches(55, 25, needed=31)
 
 
 def test_a_mask_over_batches_in_the_order_of_rows_does_not_count():
@@ -86,7 +98,7 @@ def test_a_mask_over_batches_in_the_order_of_rows_does_not_count():
 
 def test_a_batch_that_only_its_mask_protects_is_warned_of(caplog):
     with caplog.at_level(logging.WARNING):
-        Batches(101, 50, masked_rate=1, needed=31)
+        Batches(100, 20, masked_rate=1, needed=31)
     assert "sparse solutions" in caplog.text
 
 
