@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,9 @@ Bytes2D = NDArray[np.uint8]
 SECURITY = 128
 """Base transfers, bits of the sender's secret, and bits of a row."""
 
+BLOCK = 256
+"""Words of a plane that are worked on at a time: half a megabyte, which stays in the cache."""
+
 _FIXED_KEY = hashlib.sha256(b"distaff ot extension: correlation robust hash").digest()[:16]
 
 
@@ -46,7 +50,7 @@ class Sender:
     keys: (128, 32), those that were chosen there."""
 
     def __init__(self, choices: NDArray[np.bool_], keys: Bytes2D) -> None:
-        self._choices = choices
+        self._choices = choices.astype(np.uint64)
         self._secret = bit_planes.packed(choices)
         self._streams = [_stream(key) for key in keys]
         self._done = 0
@@ -56,12 +60,16 @@ class Sender:
 
         correction: (128, n / 64), from the receiver.
         """
-        pads = _pads(self._streams, correction.shape[1])
-        pads ^= np.where(self._choices[:, None], correction, np.uint64(0))
-        n = correction.shape[1] * LANES
-        q = bit_planes.rows(pads, n)
-        start, self._done = self._done, self._done + n
-        return hashed(q, start), hashed(q ^ self._secret, start)
+        words = correction.shape[1]
+        zero, one = (np.empty((words * LANES, 2), dtype=np.uint64) for _ in range(2))
+        for part, rows in _blocks(words):
+            pads = _pads(self._streams, part.stop - part.start)
+            pads ^= correction[:, part] * self._choices[:, None]
+            q = bit_planes.rows(pads, rows.stop - rows.start)
+            zero[rows] = hashed(q, self._done + rows.start)
+            one[rows] = hashed(q ^ self._secret, self._done + rows.start)
+        self._done += words * LANES
+        return zero, one
 
 
 class Receiver:
@@ -76,12 +84,16 @@ class Receiver:
 
         choices: (n / 64,), a plane of n bits. n is a multiple of 64.
         """
-        pads = _pads(self._zero, len(choices))
-        correction = pads ^ _pads(self._one, len(choices)) ^ choices
-        n = len(choices) * LANES
-        t = bit_planes.rows(pads, n)
-        start, self._done = self._done, self._done + n
-        return correction, hashed(t, start)
+        words = len(choices)
+        correction = np.empty((SECURITY, words), dtype=np.uint64)
+        chosen = np.empty((words * LANES, 2), dtype=np.uint64)
+        for part, rows in _blocks(words):
+            pads = _pads(self._zero, part.stop - part.start)
+            correction[:, part] = pads ^ _pads(self._one, part.stop - part.start) ^ choices[part]
+            t = bit_planes.rows(pads, rows.stop - rows.start)
+            chosen[rows] = hashed(t, self._done + rows.start)
+        self._done += words * LANES
+        return correction, chosen
 
 
 def secret_choices() -> NDArray[np.bool_]:
@@ -152,6 +164,13 @@ def _elements(strings: Words, word_bits: WordBits) -> Words:
 
 def _stream(key: NDArray[np.uint8]) -> Any:
     return Cipher(algorithms.ChaCha20(key.tobytes(), bytes(16)), mode=None).encryptor()
+
+
+def _blocks(words: int) -> Iterator[tuple[slice, slice]]:
+    """Blocks of a plane's words, and the rows that they become."""
+    for start in range(0, words, BLOCK):
+        stop = min(start + BLOCK, words)
+        yield slice(start, stop), slice(start * LANES, stop * LANES)
 
 
 def _pads(streams: list[Any], words: int) -> Words:

@@ -32,8 +32,8 @@ from federation import ARBITER, GUEST, HOST, Message, Party
 from federation.errors import ProtocolViolation
 
 BOTH = {GUEST, HOST}
-CHUNK = 1 << 18
-"""Transfers of a message: 4 MiB."""
+CHUNK = 1 << 17
+"""Transfers of a message: 2 MiB."""
 END = ("end", 0, 0, 0, 0)
 
 

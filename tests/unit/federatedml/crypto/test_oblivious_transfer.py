@@ -59,12 +59,12 @@ def test_bit_planes_turn_rows_and_turn_back(n, halves):
 
 def test_strings_agree_where_chosen_and_differ_elsewhere(pair):
     sender, receiver = pair
-    for _ in range(2):
-        choices = bit_planes.random((5,))
+    for words in (5, ot_extension.BLOCK + 3, 0, 1):
+        choices = bit_planes.random((words,))
         correction, chosen = receiver.strings(choices)
-        assert correction.shape == (128, 5)
+        assert correction.shape == (128, words)
         zero, one = sender.strings(correction)
-        flags = bit_planes.unpacked(choices, 320)[:, None]
+        flags = bit_planes.unpacked(choices, 64 * words)[:, None]
         np.testing.assert_array_equal(chosen, np.where(flags, one, zero))
         assert (chosen != np.where(flags, zero, one)).any(axis=1).all()
 
