@@ -6,15 +6,19 @@ What the configuration cannot tell is whether rows are weighted or masked; so th
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from federatedml.component import Ctx
 from federatedml.errors import BadData
 from federatedml.maths.family import Family
 from federatedml.params_shared import EncryptParam
-from federatedml.protocols import exchange_arbiter_key
+from federatedml.protocols import exchange_arbiter_key, exchange_own_keys
 from federatedml.protocols.exchange import Exchange
 from federation import ARBITER, GUEST, HOST, Message, codec
+
+LOG = logging.getLogger(__name__)
 
 
 @codec.wire_struct
@@ -57,5 +61,12 @@ def opened(
         raise BadData(
             f"{ctx.name}: the guest encrypts by {plan.scheme}, this party by {param.scheme}; give "
             "encrypt_param for all parties, in component_parameters.common"
+        )
+    if plan.scheme == "Lattice":
+        if len(ctx.hosts) == 1 or not plan.has_factor:
+            return exchange_own_keys.opened(ctx, family)
+        LOG.warning(
+            "weighted or masked rows with several hosts are beyond the lattice exchange; Paillier "
+            "is used. For Lattice leave out weights, and set masked_rate 0 or batch_size -1"
         )
     return exchange_arbiter_key.opened(ctx, param, family, precision)
