@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from federation.context import Context, Envelope
-from federation.errors import Cancelled, DuplicateMessage, PeerLate, PeerSilent
+from federation.errors import Cancelled, DuplicateMessage, PeerFailed, PeerLate, PeerSilent
 from federation.party import Party
 
 
@@ -29,6 +29,7 @@ class Hub:
         self._boxes: dict[tuple[Any, ...], bytes] = {}
         self._arrived = threading.Condition()
         self._stopped = False
+        self._gone = set[Party]()
 
     def send(self, envelope: Envelope, payload: bytes) -> None:
         with self._arrived:
@@ -40,14 +41,26 @@ class Hub:
         limit = self.timeout_s if within_s is None else within_s
         with self._arrived:
             there = self._arrived.wait_for(
-                lambda: self._stopped or envelope.identity in self._boxes, limit
+                lambda: (
+                    self._stopped or envelope.identity in self._boxes or envelope.src in self._gone
+                ),
+                limit,
             )
             if envelope.identity in self._boxes:
                 return self._boxes[envelope.identity]
-            if there:
+            if self._stopped:
                 raise Cancelled(envelope.job_id)
+            if there:
+                cause = f"its task ended without sending {envelope.message}"
+                raise PeerFailed(envelope.src, cause)
             error = PeerSilent if within_s is None else PeerLate
             raise error(envelope.src, envelope.message, limit)
+
+    def leave(self, party: Party) -> None:
+        """The party's task is over: whoever waits for more of it gets PeerFailed."""
+        with self._arrived:
+            self._gone.add(party)
+            self._arrived.notify_all()
 
     def stop(self) -> None:
         """Wake every waiting ``receive`` with Cancelled."""
@@ -76,6 +89,7 @@ def run(
     def call(party: Party, function: Callable[[Context], Any]) -> None:
         try:
             results[party] = function(make_context(party, list(parties), hub, recorder=record))
+            hub.leave(party)
         except BaseException as error:  # noqa: BLE001 (re-raised below)
             errors.append(error)
             hub.stop()
