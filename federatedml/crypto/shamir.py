@@ -38,7 +38,7 @@ def split(values: Bytes2D, n: int, threshold: int) -> Shares:
     limbs = np.ascontiguousarray(values).view("<u2")
     coefficients = np.empty((threshold, limbs.size), dtype=np.float64)
     coefficients[0] = limbs.ravel()
-    coefficients[1:] = _uniform((threshold - 1) * limbs.size).reshape(threshold - 1, -1)
+    coefficients[1:] = _uniform((threshold - 1) * limbs.size).reshape(threshold - 1, limbs.size)
     found = _powers(np.arange(1, n + 1), threshold) @ coefficients
     return (found % P).astype(np.uint32).reshape(n, *limbs.shape)
 
