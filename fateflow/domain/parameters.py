@@ -9,7 +9,7 @@ with, overlaid with what the predict job's own configuration says.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fateflow.domain import conf as confs
@@ -81,6 +81,16 @@ def of_predict(conf: Conf, trained: Conf, role: str, index: int) -> Lookup:
         )
 
     return own
+
+
+def without_idle_arbiter(conf: Conf, trained: Conf) -> Conf:
+    """A predict job's configuration without an arbiter if the training had none.
+
+    FATE's own examples of training without one name one to predict, where nothing runs at it.
+    """
+    if "arbiter" in trained.roles or conf.initiator[0] == "arbiter":
+        return conf
+    return replace(conf, roles={r: ids for r, ids in conf.roles.items() if r != "arbiter"})
 
 
 def strangers(conf: Conf, trained: Conf) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fateflow.domain import conf as confs
 from fateflow.domain import dsl as dsls
 from fateflow.domain.conf import Conf
-from fateflow.domain.parameters import of_predict, strangers
+from fateflow.domain.parameters import of_predict, strangers, without_idle_arbiter
 from fateflow.errors import Refused
 from fateflow.scheduler.planning import Plan
 from fateflow.site import Site
@@ -21,6 +21,7 @@ def plan(site: Site, job_id: str, conf: Conf) -> Plan:
     """
     row = deployed(site, conf)
     trained = confs.parse(row.train_runtime_conf)
+    conf = without_idle_arbiter(conf, trained)
     faults = strangers(conf, trained)
     if faults:
         raise Refused("; ".join(faults))

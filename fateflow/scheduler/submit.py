@@ -223,6 +223,8 @@ def _note_ignored(site: Site, plan: Plan) -> None:
     notes = list(plan.dag.warnings)
     if unknown:
         notes.append(f"parameters of {', '.join(unknown)} have no effect: no such component")
+    if idle := sorted(set(plan.conf.given["role"]) - set(plan.conf.roles)):
+        notes.append(f"role.{', '.join(idle)} is left out: it took no part in the training")
     job_log = JobLog(site.settings.logs, plan.job_id)
     for note in notes:
         job_log.warning(note)

@@ -10,7 +10,14 @@ from fateflow.domain import inference, inheritance
 from fateflow.domain.conf import BadConf
 from fateflow.domain.dsl import parse
 from fateflow.domain.inheritance import Earlier
-from fateflow.domain.parameters import of_predict, of_train, resolve, source, strangers
+from fateflow.domain.parameters import (
+    of_predict,
+    of_train,
+    resolve,
+    source,
+    strangers,
+    without_idle_arbiter,
+)
 
 
 def conf(parameters: dict, roles: dict | None = None, **job: object) -> confs.Conf:
@@ -113,6 +120,14 @@ def test_parties_that_took_no_part_in_the_training_are_named():
     ]
     with pytest.raises(BadConf, match="host 3 was no host of the training"):
         of_predict(predict, trained, "host", 1)
+
+
+def test_an_arbiter_that_only_the_prediction_names_is_left_out():
+    trained = conf({}, {"guest": [9999], "host": [10000]})
+    predict = conf({}, {"guest": [9999], "host": [10000], "arbiter": [7]})
+    left = without_idle_arbiter(predict, trained)
+    assert left.shown_roles == {"guest": [9999], "host": [10000]}
+    assert without_idle_arbiter(predict, predict) is predict
 
 
 def earlier(parameters: dict | None = None, **statuses: str) -> Earlier:

@@ -225,9 +225,9 @@ def test_a_party_that_cannot_even_be_told_to_drop_the_job_is_noted(site, monkeyp
     assert "could not be dropped at host 10000" in caplog.text
 
 
-def trained(site) -> tuple[str, str]:
+def trained(site, conf: dict | None = None) -> tuple[str, str]:
     """(model id, deployed version) of a job that ran."""
-    data = submit.submit(site, lr_job(), lr_conf())
+    data = submit.submit(site, lr_job(), conf or lr_conf())
     finish(site, site.parties.created())
     site.parties.asked.clear()
     model_id, version = data["model_info"].values()
@@ -293,6 +293,16 @@ def test_a_stranger_to_the_training_cannot_predict(site):
     conf = predict_conf(*trained(site))
     conf["role"]["host"] = [10001]
     assert "host: 10001 took no part in the training" in refused(site, {}, conf)
+
+
+def test_a_prediction_may_name_an_arbiter_that_the_training_did_not_have(site):
+    without = lr_conf()
+    del without["role"]["arbiter"]
+    conf = predict_conf(*trained(site, without))
+    job_id = submit.submit(site, {}, conf)["job_id"]
+    assert [r.role for r in site.parties.created()] == ["host", "guest"]
+    log = (site.settings.logs / job_id / "fate_flow_schedule.log").read_text()
+    assert "role.arbiter is left out: it took no part in the training" in log
 
 
 def test_components_of_an_earlier_job_are_inherited(site):
