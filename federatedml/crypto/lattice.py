@@ -23,11 +23,9 @@ import hashlib
 import math
 import secrets
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +33,10 @@ from numpy.typing import NDArray
 from federatedml.crypto import lattice_pack as pack
 from federatedml.crypto import sampling
 from federatedml.crypto.errors import BadCiphertext, ForeignKey, PlaintextOutOfRange
-from federatedml.crypto.lattice_matrix import Ready, prepare
+from federatedml.crypto.lattice_matrix import Ready, beyond_norm, prepare
 from federatedml.crypto.lattice_params import Parameters, Tile, parameters, tile
 from federatedml.crypto.ntt import tables, values
+from federatedml.crypto.threads import each
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -137,12 +136,7 @@ class PublicKey:
                     f"vectors and matrices must be cut alike: {sealed.tile} and {ready.tile} "
                     f"beside {cut}"
                 )
-        squares = np.sum([ready.squares for _, ready in pairs], axis=0)
-        found = 0.5 * math.log2(max(1.0, float(squares.max()) * (1 + 1e-9)))
-        if found > cut.norm_bits:
-            raise PlaintextOutOfRange(
-                "the norm of a feature over all rows", math.ceil(found), math.floor(cut.norm_bits)
-            )
+        beyond_norm(np.sum([ready.squares for _, ready in pairs], axis=0), cut)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,12 +167,12 @@ class SecretKey:
         def block(number: int) -> None:
             a = sampling.uniform(seed, number, p.primes, p.degree)
             noise = sampling.secret_stream().words(p.degree)
-            part = rows[number * cut.inner_block : (number + 1) * cut.inner_block]
+            part = _reversed(rows[number * cut.inner_block :][: cut.inner_block], cut.inner_block)
             pack.seal(
                 part, noise, consts.q, consts.pieces[0], a, self.s, table, sealed[number]
             )  # fmt: skip
 
-        _spread(block, cut.vector_blocks, cores)
+        each(block, range(cut.vector_blocks), cores)
         return SealedVector(p, cut, self.public.fingerprint, seed, sealed)
 
     def open(self, product: SealedProduct, *, cores: int = 1) -> Words:
@@ -203,7 +197,7 @@ class SecretKey:
                 consts.fractions, out,
             )  # fmt: skip
 
-        _spread(block, cut.result_blocks, cores)
+        each(block, range(cut.result_blocks), cores)
         if p.word_bits < 64:
             half, shift = np.uint64(1 << (63 - p.word_bits)), np.uint64(64 - p.word_bits)
             found = (found + half) >> shift
@@ -291,51 +285,44 @@ def _each_result(
 
     Where there are fewer results than cores, the blocks of the vectors are divided instead.
     """
-    for sealed, _ in pairs:
-        sealed.seeded  # noqa: B018 (drawn once, before threads ask for it)
+    halves = [(sealed.values, sealed.seeded) for sealed, _ in pairs]  # drawn before threads ask
     shares = 1 if cut.result_blocks >= cores else min(cores, cut.vector_blocks)
     cuts = [cut.vector_blocks * i // shares for i in range(shares + 1)]
     p = pairs[0][0].params
     table = tables(p.primes, p.degree)
 
-    def summed(number: int, start: int, stop: int) -> Floats:
+    def summed(number: int, part: tuple[int, int]) -> Floats:
         total = np.zeros((2, len(p.primes), p.degree))
-        for sealed, ready in pairs:
-            ready.accumulate(number, start, stop, sealed.values, sealed.seeded, total)
+        for (c0, c1), (_, ready) in zip(halves, pairs, strict=True):
+            ready.accumulate(number, part, c0, c1, total)
         return total
 
     if shares == 1:
-        _spread(lambda i: finish(i, summed(i, 0, cut.vector_blocks)), cut.result_blocks, cores)
+        whole = (0, cut.vector_blocks)
+        each(lambda i: finish(i, summed(i, whole)), range(cut.result_blocks), cores)
         return
-    with ThreadPoolExecutor(shares) as pool:
-        for number in range(cut.result_blocks):
-            parts = list(pool.map(lambda ends, n=number: summed(n, *ends), pairwise(cuts)))
-            for part in parts[1:]:
-                pack.add(part, parts[0], table)
-            finish(number, parts[0])
-
-
-def _spread(work: Callable[[int], Any], n: int, cores: int) -> None:
-    """work(0), .. work(n - 1) on threads that end with the call: none is there at a fork."""
-    if min(n, cores) <= 1:
-        for i in range(n):
-            work(i)
-        return
-    with ThreadPoolExecutor(min(n, cores)) as pool:
-        for _ in pool.map(work, range(n)):
-            pass
+    for number in range(cut.result_blocks):
+        first, *others = each(partial(summed, number), pairwise(cuts), cores)
+        for part in others:
+            pack.add(part, first, table)
+        finish(number, first)
 
 
 def _checked_words(words: Words, n: int, params: Parameters) -> Words:
-    """As read-only (n, words)."""
+    """As (n, words)."""
     shape = (n,) if params.words == 1 else (n, params.words)
     if words.dtype != np.uint64 or words.shape != shape:
         raise ValueError(f"expected uint64 {shape}, got {words.dtype} {words.shape}")
     if params.word_bits < 64 and bool((words >> np.uint64(params.word_bits)).any()):
         raise PlaintextOutOfRange("a number", 64, params.word_bits)
-    rows = np.ascontiguousarray(words.reshape(n, params.words)).view()
-    rows.flags.writeable = False
-    return rows
+    return words.reshape(n, params.words)
+
+
+def _reversed(rows: Words, n: int) -> Words:
+    """The last row first, so that column i of a tile meets row i at one coefficient; (n, words)."""
+    found = np.zeros((n, rows.shape[1]), dtype=np.uint64)
+    found[n - len(rows) :] = rows[::-1]
+    return found
 
 
 def _shaped(words: Words, params: Parameters) -> Words:

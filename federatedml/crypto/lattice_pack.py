@@ -58,7 +58,7 @@ def _remainder(words: Any, q: Any) -> Any:
 
 
 @compiled()
-def _modulo(low: Any, high: Any, pieces: Any, p: float, p_inverse: float) -> float:
+def _modulo(low: Any, high: Any, pieces: Any, p: Any, p_inverse: Any) -> Any:
     """The sum of 32-bit pieces of a number times ``pieces`` (4,): within p."""
     found = times(np.float64(np.int64(low & LOW)), pieces[0], p, p_inverse)
     found += times(np.float64(np.int64(low >> HALF)), pieces[1], p, p_inverse)
@@ -81,8 +81,8 @@ def seal(
 ) -> None:
     """out = values of e + round(q m / 2^K), less a s.
 
-    words: (n, W), n <= N. noise: (N,) random words: errors, and which way to round. q: (3,) low
-    words of q, and K. pieces: (L, 5) 2^(32 i - K). a, s: values.
+    words: (n, W) by coefficient, n <= N. noise: (N,) random words: errors, and which way to round.
+    q: (3,) low words of q, and K. pieces: (L, 5) 2^(32 i - K). a, s: values.
     """
     n = out.shape[1]
     spare = np.empty((out.shape[0], n))
@@ -94,8 +94,7 @@ def seal(
                 fraction = low >> (q[2] - np.uint64(DITHER_BITS))
             else:
                 fraction = high >> np.uint64(64 - DITHER_BITS)
-            if noise[j] >> np.uint64(64 - DITHER_BITS) < fraction:
-                error += 1.0
+            error += np.float64(noise[j] >> np.uint64(64 - DITHER_BITS) < fraction)
         for i in range(out.shape[0]):
             spare[i, j] = error - _modulo(low, high, pieces[i], table[i, 0], table[i, 1])
     for i in range(out.shape[0]):
@@ -108,13 +107,13 @@ def seal(
 
 @compiled()
 def _lay(columns: Any, first: int, count: int, at: int, rows: int, block: int, out: Any) -> None:
-    """out = sum of columns[first + o, at + i] x^(o block + block - 1 - i)."""
+    """out = sum of columns[first + o, at + i] x^(o block + i)."""
     out[:] = 0.0
     for o in range(count):
         run = columns[first + o, at : at + rows]
-        to = out[o * block + block - rows : (o + 1) * block]
+        to = out[o * block : o * block + rows]
         for i in range(rows):
-            to[rows - 1 - i] = run[i]
+            to[i] = run[i]
 
 
 @compiled()

@@ -1,8 +1,9 @@
 """Products of polynomials modulo x^N + 1 and primes below 2^50, by number-theoretic transforms.
 
 Residues are doubles. A product modulo p takes two fused multiply-adds for its exact value and its
-quotient's remainder, which vectorises everywhere (decision 50). A value may be any representative of its class within the bound that a function names, in
-multiples of p; ``centre`` gives the smallest.
+quotient's remainder, which vectorises everywhere (decision 50). A value may be any representative
+of its class within the bound that a function names, in multiples of p; ``centre`` gives the
+smallest.
 
 A transform splits x^N + 1 into linear factors, halving N/2, N/4, .. coefficients apart. A
 polynomial lies in memory as R rows of C coefficients: halvings of at least a row go over whole
@@ -176,14 +177,16 @@ def _join2_each(a: Any, at: int, w: Any, p: float, p_inverse: float) -> None:
 
 @compiled()
 def _turned(a: Any, out: Any, rows: int, columns: int) -> None:
-    """out = the transpose of a, both flat, in squares of 8."""
+    """out = the transpose of a, both flat; rows is a multiple of 8."""
     for r in range(0, rows, 8):
-        for c in range(0, columns, 8):
-            for j in range(8):
-                run = a[(r + j) * columns + c : (r + j) * columns + c + 8]
-                to = out[c * rows + r + j :]
-                for i in range(8):
-                    to[i * rows] = run[i]
+        s0, s1 = a[r * columns : (r + 1) * columns], a[(r + 1) * columns : (r + 2) * columns]
+        s2, s3 = a[(r + 2) * columns : (r + 3) * columns], a[(r + 3) * columns : (r + 4) * columns]
+        s4, s5 = a[(r + 4) * columns : (r + 5) * columns], a[(r + 5) * columns : (r + 6) * columns]
+        s6, s7 = a[(r + 6) * columns : (r + 7) * columns], a[(r + 7) * columns : (r + 8) * columns]
+        for c in range(columns):
+            to = out[c * rows + r : c * rows + r + 8]
+            to[0], to[1], to[2], to[3] = s0[c], s1[c], s2[c], s3[c]
+            to[4], to[5], to[6], to[7] = s4[c], s5[c], s6[c], s7[c]
 
 
 @compiled()
@@ -195,65 +198,91 @@ def centre(a: Any, table: Any) -> None:
 
 
 @compiled()
+def _halved(a: Any, m: int, last: int, part: int, reduce: bool, table: Any) -> None:
+    """From m factors to ``last``, of which a has the part-th m-th, or all of one."""
+    step, count = a.size // (4 * m), 1
+    while m < last:
+        for i in range(part * count, (part + 1) * count):
+            w = (table[HEAD + m + i], table[HEAD + 2 * (m + i)], table[HEAD + 2 * (m + i) + 1])
+            _halve4(a, 4 * step * i, step, w, table[0], table[1], reduce)
+        m, count, step, reduce = 4 * m, 4 * count, step // 4, not reduce
+
+
+@compiled()
+def _halved_each(a: Any, m: int, last: int, part: int, reduce: bool, table: Any) -> None:
+    """The same with a factor for each element of a row."""
+    step, count, p, p_inverse = a.size // (4 * m), 1, table[0], table[1]
+    each = table[HEAD + ROWS : HEAD + ROWS + a.size].reshape(a.size // ROWS, ROWS)
+    while 2 * m < last:
+        for i in range(part * count, (part + 1) * count):
+            ws = (each[m + i], each[2 * (m + i)], each[2 * (m + i) + 1])
+            _halve4_each(a, 4 * step * i, step, ws, p, p_inverse, reduce)
+        m, count, step, reduce = 4 * m, 4 * count, step // 4, not reduce
+    if m < last:
+        for i in range(part * count, (part + 1) * count):
+            _halve2_each(a, 2 * ROWS * i, each[m + i], p, p_inverse)
+
+
+@compiled()
 def forward(a: Any, out: Any, table: Any) -> None:
     """out = the values of the polynomial a, within 3 p; a, within p, is used up.
 
     a, out: (N,); table: a row of ``tables``. Cost: 13 N / 2 products for N = 8192.
     """
-    n, rows, p, p_inverse = a.size, ROWS, table[0], table[1]
-    columns = n // rows
-    roots = table[HEAD : HEAD + rows]
-    each = table[HEAD + rows : HEAD + rows + n].reshape(columns, rows)
-    reduce, m = False, 1
-    while m < rows:
-        step = n // (4 * m)
-        for i in range(m):
-            w = (roots[m + i], roots[2 * (m + i)], roots[2 * (m + i) + 1])
-            _halve4(a, 4 * step * i, step, w, p, p_inverse, reduce)
-        m, reduce = 4 * m, not reduce
-    _turned(a, out, rows, columns)
-    m = 1
-    while 2 * m < columns:
-        step = n // (4 * m)
-        for i in range(m):
+    columns = a.size // ROWS
+    _halved(a, 1, 4, 0, False, table)
+    for quarter in range(4):  # which stays in the fastest cache
+        _halved(a, 4, ROWS, quarter, True, table)
+    _turned(a, out, ROWS, columns)
+    _halved_each(out, 1, 4, 0, True, table)
+    for quarter in range(4):
+        _halved_each(out, 4, columns, quarter, False, table)
+
+
+@compiled()
+def _joined(a: Any, m: int, last: int, part: int, table: Any) -> None:
+    """Undoes ``_halved``: from 4 m factors to ``last``."""
+    start = HEAD + ROWS + a.size
+    while m >= last:
+        step, count = a.size // (4 * m), m // last
+        for i in range(part * count, (part + 1) * count):
+            w = (table[start + m + i], table[start + 2 * (m + i)], table[start + 2 * (m + i) + 1])
+            _join4(a, 4 * step * i, step, w, table[0], table[1])
+        m //= 4
+
+
+@compiled()
+def _joined_each(a: Any, m: int, last: int, part: int, table: Any) -> None:
+    """Undoes ``_halved_each``: from 2 m factors to ``last``."""
+    start, p, p_inverse = HEAD + 2 * ROWS + a.size, table[0], table[1]
+    each = table[start : start + a.size].reshape(a.size // ROWS, ROWS)
+    if m & EVEN_LOGARITHMS:
+        count = m // last
+        for i in range(part * count, (part + 1) * count):
+            _join2_each(a, 2 * ROWS * i, each[m + i], p, p_inverse)
+        m //= 2
+    m //= 2
+    while m >= last:
+        step, count = a.size // (4 * m), m // last
+        for i in range(part * count, (part + 1) * count):
             ws = (each[m + i], each[2 * (m + i)], each[2 * (m + i) + 1])
-            _halve4_each(out, 4 * step * i, step, ws, p, p_inverse, reduce)
-        m, reduce = 4 * m, not reduce
-    if m < columns:
-        for i in range(m):
-            _halve2_each(out, 2 * rows * i, each[m + i], p, p_inverse)
+            _join4_each(a, 4 * step * i, step, ws, p, p_inverse)
+        m //= 4
 
 
 @compiled()
 def backward(a: Any, out: Any, table: Any) -> None:
     """out = the polynomial with values a, within p; a, within p, is used up."""
-    n, rows, p, p_inverse = a.size, ROWS, table[0], table[1]
-    columns = n // rows
-    start = HEAD + rows + n
-    roots = table[start : start + rows]
-    each = table[start + rows : start + rows + n].reshape(columns, rows)
-    m = columns // 2
-    if m & EVEN_LOGARITHMS:
-        for i in range(m):
-            _join2_each(a, 2 * rows * i, each[m + i], p, p_inverse)
-        m //= 2
-    m //= 2
-    while m:
-        step = n // (4 * m)
-        for i in range(m):
-            ws = (each[m + i], each[2 * (m + i)], each[2 * (m + i) + 1])
-            _join4_each(a, 4 * step * i, step, ws, p, p_inverse)
-        m //= 4
-    _turned(a, out, columns, rows)
-    m = rows // 4
-    while m:
-        step = n // (4 * m)
-        for i in range(m):
-            w = (roots[m + i], roots[2 * (m + i)], roots[2 * (m + i) + 1])
-            _join4(out, 4 * step * i, step, w, p, p_inverse)
-        m //= 4
-    for j in range(n):
-        out[j] = times(out[j], table[2], p, p_inverse)
+    columns = a.size // ROWS
+    for quarter in range(4):
+        _joined_each(a, columns // 2, 4, quarter, table)
+    _joined_each(a, 2, 1, 0, table)
+    _turned(a, out, columns, ROWS)
+    for quarter in range(4):
+        _joined(out, ROWS // 4, 4, quarter, table)
+    _joined(out, 1, 1, 0, table)
+    for j in range(a.size):
+        out[j] = times(out[j], table[2], table[0], table[1])
 
 
 @compiled("void(float64[:, :, ::1], float64[:, ::1])")
