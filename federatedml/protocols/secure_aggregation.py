@@ -313,7 +313,7 @@ def connected(heard: Mapping[int, Collection[int]]) -> list[int]:
     """Clients who all have heard of one another: whoever misses most is left out first.
 
     >>> connected({1: {1, 2, 3}, 2: {1, 2}, 3: {1, 2, 3}})
-    [1, 3]
+    [1, 2]
     """
     left = set(heard)
 
@@ -321,7 +321,7 @@ def connected(heard: Mapping[int, Collection[int]]) -> list[int]:
         return sum(c not in heard[d] for d in left) + sum(d not in heard[c] for d in left)
 
     while left:
-        worst = max(sorted(left), key=gaps)
+        worst = max(sorted(left, reverse=True), key=gaps)
         if not gaps(worst):
             break
         left.remove(worst)
