@@ -1,7 +1,7 @@
 """Real numbers as integers for products X^T u modulo 2^64 in which nothing can wrap.
 
-The owner of a vector u encodes it with a public number of fraction bits, a multiple of 8, so that
-its integers are at most 2^26: how large u is, in steps of 2^8, is all that this tells. The owner of
+The owner of a vector u encodes it with a public number of fraction bits, a multiple of 4, so that
+its integers are at most 2^26: how large u is, in steps of 2^4, is all that this tells. The owner of
 a matrix scales each of its columns by a power of two of its own, which it tells nobody, so that the
 column's integers have an L1 norm of at most 2^37; the product is then at most 2^63 whatever u is.
 Shapes: n rows, k columns; x (n, k) dense or csr, u (n,).
@@ -10,8 +10,8 @@ Error bound of an entry of the product, with f the vector's bits and s the colum
 
     2^-(f+1) |x|_1 + 2^-(s+1) |u|_1 + n 2^-(f+s+2)
 
-A vector has at least 18 significant bits, its largest entry, and s from ``scales`` is at least
-36 - log2 |x|_1: the error is at most |x|_1 max|u| (2^-18 + n 2^-36), where |x|_1 max|u| is the
+A vector's largest entry has at least 22 significant bits, and s from ``scales`` is at least
+36 - log2 |x|_1: the error is at most |x|_1 max|u| (2^-22 + n 2^-36), where |x|_1 max|u| is the
 largest product that the column can have. Errors of rows are of either sign, so that the usual one
 is smaller by the root of n.
 """
@@ -32,8 +32,11 @@ Words = NDArray[np.uint64]
 Exponents = NDArray[np.int64]
 Matrix = Floats | sparse.csr_matrix
 
-LADDER = (48, 40, 32, 24, 16, 8, 0, -8)
-"""Fraction bits of a vector whose magnitudes are below 2^-22, 2^-14, ..., 4, 2^10, ..., 2^34."""
+STEP = 4
+"""Public scales come in steps of 2^4, so that they tell little of what they fit."""
+
+LADDER = tuple(range(48, -9, -STEP))
+"""Fraction bits of a vector whose magnitudes are below 2^-22, 2^-18, ..., 4, ..., 2^34."""
 
 VECTOR_BITS = 26
 """A vector's integers are at most 2^26."""
@@ -44,10 +47,7 @@ L1_BITS, L2_BITS = 37, 34
 MAX_ROWS = 2**26
 """More rows could leave the largest entry of a column fewer than ten bits."""
 
-STEP = 4
-"""Scales of the loss are public, so they come in steps of 2^4."""
-
-MOST_ROOM = 48
+MOST_ROOM = 96
 """More fraction bits than any loss needs."""
 
 _MOST, _BLOCK, _INT32 = 900, 1 << 13, 2.0**31
@@ -59,7 +59,7 @@ def fraction_bits(u: Floats) -> int:
     Raises ValueError if no step of the ladder holds u, or a number is not finite.
 
     >>> [fraction_bits(np.array([u])) for u in (0.0, -3.9, 4.1)]
-    [48, 24, 16]
+    [48, 24, 20]
     """
     largest = float(np.max(np.abs(u), initial=0.0))
     for bits in LADDER:

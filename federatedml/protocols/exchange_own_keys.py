@@ -89,9 +89,8 @@ class Wire:
         {GUEST, HOST},
         {GUEST, HOST},
         kind="ciphertext",
-        reveals="the size of the sender's largest entry in steps of 2^8; in steps of 2^4 that of "
-        "its part of the loss, and of a host's scores together; of the guest whether rows are "
-        "weighted or masked",
+        reveals="in steps of 2^4 the sizes of the sender's largest entry, of its part of the loss, "
+        "and of a host's scores together; of the guest whether rows are weighted or masked",
     )
     product = Message[SealedProduct]({GUEST, HOST}, {GUEST, HOST}, kind="masked", reveals="nothing")
     opened = Message[Words](
