@@ -120,6 +120,8 @@ def _texts(column: Any) -> pa.Array:
     array = column if isinstance(column, pa.Array) else pa.array(np.ascontiguousarray(column))
     if pa.types.is_string(array.type):
         return pc.fill_null(array, "") if array.null_count else array
+    if pa.types.is_list(array.type):  # of clusters, a few rows
+        return pa.array([str(cell) for cell in array.to_pylist()], pa.string())
     texts = pc.cast(array, pa.string())
     if pa.types.is_floating(array.type):
         whole = pc.match_substring_regex(texts, _WHOLE)

@@ -189,6 +189,15 @@ def test_any_other_table_comes_back(tables, tmp_path):
     assert (tmp_path / "v.csv").read_text() == "sid,fold,score\na,0,0.5\nb,1,\n"
 
 
+def test_cells_that_are_lists_are_exported_as_they_are_shown(tables, tmp_path):
+    columns = {"inter_cluster_dist": [[1.5, 2.0], []], "type": ["train", "train"]}
+    clusters = Values(pa.array([0, 1]), pa.table(columns), sid_name="cluster_index")
+    kept = stored.save(tables, "n", "c", clusters)
+    stored.export_csv(kept, tmp_path / "c.csv", head=False)
+    assert (tmp_path / "c.csv").read_text() == "0,[1.5, 2.0],train\n1,[],train\n"
+    assert stored.preview(kept)["rows"] == [[0, [1.5, 2.0], "train"], [1, [], "train"]]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(width=64), max_size=20))
 def test_exported_floats_parse_back_to_the_same_bits(tmp_path_factory, numbers):
