@@ -46,7 +46,6 @@ class Learner:
         self._schedule = optim.Schedule(params.learning_rate, params.decay, params.decay_sqrt)
         self._penalty = glm.Penalty(params.penalty, params.alpha)
         self._optimizer = optim_torch.OPTIMIZERS[params.optimizer]()
-        self._owed = 0.0
         self.w = self._first_weights(params, begun, weights_seed)
         self.iters = begun.iters if begun else 0
         self.losses = list(begun.loss_history) if begun else []
@@ -64,7 +63,7 @@ class Learner:
         """One pass over the rows in table order; the mean loss of a row before each step.
 
         is_aggregated: the last step's shrinking by L1 is put off to ``take``, so that the mean of
-        all parties is shrunk; else weights that one party has at zero would come back.
+        all parties is shrunk; else a weight that is zero at one party only would come back.
         Raises BadData once the weights are no numbers any more.
         """
         starts = range(0, len(self._y), self._size)
@@ -73,9 +72,8 @@ class Learner:
             rate = self._schedule.at(step + number)
             with np.errstate(over="ignore", invalid="ignore"):  # told below, in words
                 total += self._step(slice(at, at + self._size), rate)
-            self._owed = rate
             if not (is_aggregated and number == len(starts) - 1):
-                self._shrink()
+                self._shrink(rate)
         if not np.isfinite(self.w).all():
             raise BadData(
                 f"{self.component}: training diverges: scale the features (FeatureScale) or lower "
@@ -86,9 +84,13 @@ class Learner:
         return self.losses[-1]
 
     def take(self, w: Floats) -> None:
-        """Go on from the mean of all parties' weights."""
+        """Go on from the mean of all parties' weights.
+
+        Their rates differ where they have different numbers of batches; L1 shrinks by the rate that
+        the epoch's number gives, the same for all.
+        """
         self.w = w.copy()
-        self._shrink()
+        self._shrink(self._schedule.at(self.iters - 1))
 
     def model(self) -> SingleModel:
         part = lr_model.single(
@@ -108,18 +110,22 @@ class Learner:
         self.w = self.w - self._optimizer.delta(gradient, rate)
         return logistic.loss(score, y, weight)
 
-    def _shrink(self) -> None:
-        self.w[self._penalised] = self._penalty.shrunk(self.w[self._penalised], self._owed)
-        self._owed = 0.0
+    def _shrink(self, rate: float) -> None:
+        self.w[self._penalised] = self._penalty.shrunk(self.w[self._penalised], rate)
 
     @property
     def _penalised(self) -> slice:
         return slice(0, len(self.w) - self.has_intercept)
 
 
-def total_weight(frame: Frame) -> float:
-    """How much this party's rows count: the sum of their weights, else their number."""
-    return float(frame.n_rows if frame.weight is None else frame.weight.sum())
+def total_weight(frame: Frame, component: str) -> float:
+    """How much this party's rows count: the sum of their weights, else their number.
+
+    Raises BadData for impossible weights.
+    """
+    if lr_model.row_weights(frame, component) is None or frame.weight is None:
+        return float(frame.n_rows)
+    return float(frame.weight.sum())
 
 
 def distinct_labels(frame: Frame, component: str) -> list[Label]:

@@ -58,7 +58,7 @@ COUNT_BITS = 16
 
 
 @codec.wire_struct
-class Equal(msgspec.Struct, frozen=True):
+class HomoEqual(msgspec.Struct, frozen=True):
     """Parameters that steer the conversation: the same at every party, or it would break."""
 
     max_iter: int
@@ -67,21 +67,21 @@ class Equal(msgspec.Struct, frozen=True):
 
 
 @codec.wire_struct
-class Opening(msgspec.Struct, frozen=True):
+class HomoOpening(msgspec.Struct, frozen=True):
     """What the guest tells hosts. columns: digests of its names in order, and of them sorted."""
 
     classes: list[Label]
     seed: int
     columns: list[bytes]
-    equal: Equal
+    equal: HomoEqual
 
 
 @codec.wire_struct
-class Outline(msgspec.Struct, frozen=True):
+class HomoOutline(msgspec.Struct, frozen=True):
     """What the guest tells the arbiter."""
 
     n_classes: int
-    equal: Equal
+    equal: HomoEqual
 
 
 class Wire:
@@ -90,13 +90,13 @@ class Wire:
     labels = Message[list[int | float | str]](
         {HOST}, {GUEST}, kind="plain", reveals="which labels the host's rows have"
     )
-    opening = Message[Opening](
+    opening = Message[HomoOpening](
         {GUEST},
         {HOST},
         kind="plain",
         reveals="which labels there are at all parties together; a digest of the column names",
     )
-    outline = Message[Outline]({GUEST}, {ARBITER}, kind="plain", reveals="number of classes")
+    outline = Message[HomoOutline]({GUEST}, {ARBITER}, kind="plain", reveals="number of classes")
     magnitude = Message[int](
         {ARBITER},
         {GUEST, HOST},
@@ -139,8 +139,8 @@ class HomoLR(Trainer[HomoLRParams]):
         classes = homo_side.united_labels([own, *found.values()], ctx.name)
         given = self.params.init_param.random_seed
         seed = secrets.randbelow(1 << 32) if given is None else given
-        ctx.remote(Wire.opening, Opening(classes, seed, _columns(train), self._equal))  # (2)
-        ctx.remote(Wire.outline, Outline(len(classes), self._equal))  # (3)
+        ctx.remote(Wire.opening, HomoOpening(classes, seed, _columns(train), self._equal))  # (2)
+        ctx.remote(Wire.outline, HomoOutline(len(classes), self._equal))  # (3)
         begun = lr_model.started(start, _n_models(len(classes)), ctx.name)
         return self._learn(ctx, [train, validate], classes, seed, begun)
 
@@ -165,8 +165,6 @@ class HomoLR(Trainer[HomoLRParams]):
         self._check_equal(ctx, outline.equal)
         server = Server(ctx, self._terms(ctx))
         weight, n_rows = server.collect(COUNT_BITS)  # (4)
-        if not weight > 0:
-            raise BadData(f"{ctx.name}: the rows of all parties together have no weight")
         if outline.n_classes > max(2, n_rows / 2):
             raise BadData(
                 f"{ctx.name}: {outline.n_classes} classes in {n_rows:.0f} rows of all parties: "
@@ -193,7 +191,7 @@ class HomoLR(Trainer[HomoLRParams]):
         """All binary models, one after the other. seen: train and validate rows."""
         train = seen[0]
         assert train is not None
-        client, weight = Client(ctx, self._terms(ctx)), homo_side.total_weight(train)
+        client, weight = Client(ctx, self._terms(ctx)), homo_side.total_weight(train, ctx.name)
         client.submit(np.array([weight, float(train.n_rows)]), COUNT_BITS)  # (4)
         share = float(np.ldexp(weight, -ctx.get(Wire.magnitude)))
         targets, parts = classes[1:] if len(classes) == 2 else classes, []
@@ -297,11 +295,11 @@ class HomoLR(Trainer[HomoLRParams]):
         return (t + 1) % self.params.aggregate_iters == 0 or t + 1 == self.params.max_iter
 
     @property
-    def _equal(self) -> Equal:
+    def _equal(self) -> HomoEqual:
         p = self.params
-        return Equal(p.max_iter, p.aggregate_iters, p.init_param.fit_intercept)
+        return HomoEqual(p.max_iter, p.aggregate_iters, p.init_param.fit_intercept)
 
-    def _check_equal(self, ctx: Ctx, told: Equal) -> None:
+    def _check_equal(self, ctx: Ctx, told: HomoEqual) -> None:
         if told != self._equal:
             raise BadParameters(
                 f"{ctx.name}: max_iter, aggregate_iters and init_param.fit_intercept must be the "
