@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from msgspec import UNSET
+
 from federatedml.crypto import ou, paillier, strength
 from federatedml.crypto.bigcipher import SecretKey
 from federatedml.crypto.wire import PublicKey
@@ -39,11 +41,10 @@ def received(ctx: Context, message: Message[PublicKey], param: EncryptParam) -> 
 
 
 def scheme(param: EncryptParam) -> str:
-    """ "OU" where it is asked for; Paillier in place of everything else."""
-    if param.scheme in _MAKERS:
-        return param.scheme
-    LOG.warning("encrypt_param.method %s: Paillier is used in its place", param.method)
-    return paillier.SCHEME
+    """OU where it is asked for; Paillier in place of everything else, which is logged."""
+    if param.method not in (*_MAKERS, UNSET):
+        LOG.warning("encrypt_param.method %s: Paillier is used in its place", param.method)
+    return param.scheme if param.scheme in _MAKERS else paillier.SCHEME
 
 
 def tell(key: PublicKey) -> None:
