@@ -1,5 +1,35 @@
 """Training and prediction of a linear model between a guest and a host, without an arbiter.
 
+Parties  guest: features X_g, targets y, maybe weights s of the rows; host: features X_h.
+Maths    d = s (X_g w_g + X_h w_h) 2^-shift - s y;  gradient X^T d / n plus the penalty's; the
+         loss from the sum of d^2 / s. A number that no party may know is shared: guest's share
+         + host's share modulo 2^128, fixed point (``protocols.sshe_steps``).
+Round    (1) each -> other        its lattice key, once for all models
+         (2) each -> other        how many rows and columns it has
+         (3) each -> other        a share of its first weights
+         for each batch           [.] is encrypted under the key of who sends it
+         (4) each -> other        [its share of the other's weights]; back: products with the
+                                  receiver's rows, masked: both have shares of z, so of d
+         (5) each -> other        [its share of d]; back: products with the receiver's columns,
+                                  masked: both have shares of the gradient and of the loss
+         (6) guest -> host        with L2 [its share of all weights]; back: masked, the squared
+                                  norm in shares. Then both move their shares of the weights
+         for each iteration
+         (7) host -> guest        its share of the loss; and, for early_stop weight_diff, of the
+                                  squared step, found as in (6)
+         (8) guest -> host        whether to stop
+         at the end
+         (9) each -> other        its share of the other's weights; with
+                                  encrypted_reveal_in_host from the host to the guest only
+         with reveal_every_iter each party has its own weights in the clear: no (3), (4), (6), (9)
+         (10) each -> other       after (5) its share of the other's gradient
+         to predict
+         (11) host -> guest       X_h w_h; if w_h is shared, the guest sends [its share of w_h]
+                                  first, and adds up two shares of X_h w_h
+Trusts   both parties to follow the protocol (semi-honest).
+Source   Chen et al. 2021, arXiv:2008.08753 (CAESAR); FATE 1.x's parameters, models and modes.
+         What is different from FATE, and who learns what: docs/compat, docs/security (sshe.md).
+
 What HeteroSSHELR and HeteroSSHELinR share; ``sshe_weights`` holds what differs between training
 on shared weights and with ``reveal_every_iter``.
 """
@@ -76,7 +106,7 @@ def opened(ctx: Ctx, params: SSHEParams, train: Frame) -> Link:
             ctx.name,
             params.encrypt_param.method,
         )
-    link = sshe_products.linked(ctx)
+    link = sshe_products.linked(ctx)  # (1)
     LOG.info("%s: %s", ctx.name, link.security)
     return link
 
@@ -114,12 +144,12 @@ def learn(
 ) -> SingleModel:
     """One model. Cost per batch and direction: one encrypted vector of m rows, its product with
     the features, and with shared weights the same of the weights."""
-    theirs = _met(ctx, params, rows, begun)
+    theirs = _met(ctx, params, rows, begun)  # (2)
     weights: Weights
     if params.reveal_every_iter:
         weights = OpenWeights(ctx, link, params, line, rows, begun)
     else:
-        weights = SharedWeights(ctx, link, params, line, rows, begun, theirs)
+        weights = SharedWeights(ctx, link, params, line, rows, begun, theirs)  # (3)
     training = _Training(ctx, link, line, weights, rows, theirs)
     cuts = _cuts(len(rows.x), params.batch_size)
     batches = [(cut, weights.part(cut, sshe_products.BUDGET // len(cuts))) for cut in cuts]
@@ -130,13 +160,13 @@ def learn(
         if ctx.role == GUEST:
             watch.loss(t, loss)
             converged = rule.is_reached(loss, change)
-            ctx.remote(sshe_steps.Wire.is_converged, converged)
+            ctx.remote(sshe_steps.Wire.is_converged, converged)  # (8)
         else:
             converged = ctx.get(sshe_steps.Wire.is_converged)
         iters = t + 1
         if watch.stops(t, _noted(weights.model(iters), rule, converged)):
             break
-    return watch.best(_noted(weights.final(iters), rule, converged))
+    return watch.best(_noted(weights.final(iters), rule, converged))  # (9)
 
 
 class _Training:
@@ -156,14 +186,14 @@ class _Training:
         self._weights.mark()
         loss = rings.zeros((1,), BITS)
         for cut, part in batches:
-            d = self._weights.residual(cut, part)
-            found = sshe_steps.slopes(
+            d = self._weights.residual(cut, part)  # (4)
+            found = sshe_steps.slopes(  # (5)
                 self._ctx, self._link, part, d, self._n_theirs, weighted=self._weighted
             )
             loss = rings.add(loss, found.loss, BITS)
-            loss = rings.add(loss, self._weights.penalty(part.n_rows), BITS)
-            self._weights.move(part, found, t)
-        return self._shown(loss), self._weights.change() if weighs else 0.0
+            loss = rings.add(loss, self._weights.penalty(part.n_rows), BITS)  # (6)
+            self._weights.move(part, found, t)  # (10)
+        return self._shown(loss), self._weights.change() if weighs else 0.0  # (7)
 
     def _shown(self, share: Words) -> float:
         """The loss at the guest. Raises BadData if it says that training has diverged."""
@@ -269,7 +299,7 @@ def scores_guest(ctx: Ctx, model: LinearModel, data: Frame) -> Floats:
     own = glm_watch.score(model, data, ctx.name)
     shared = [sshe_model.n_shared(part, HOST) for part in model.parts]
     if not any(shared):
-        theirs = ctx.get(Wire.host_score)
+        theirs = ctx.get(Wire.host_score)  # (11)
         if theirs.shape != own.shape:
             raise ProtocolViolation(
                 ctx.hosts[0], Wire.host_score.name, f"scores {theirs.shape}, not {own.shape}"

@@ -4,7 +4,7 @@ Parties  guest: features X_g, labels y, maybe weights s of the rows; host: featu
 Maths    d = X_g w_g + b + X_h w_h - y;  gradient X^T s d / n plus the penalty's;
          loss = sum of s d^2 / 2n plus the penalty. All numbers are shared: guest's share +
          host's share modulo 2^128, fixed point.
-Round    as HeteroSSHELR's, steps (2) to (10), with one model and no 1/4
+Round    the training and prediction of ``federatedml.sshe``
 Trusts   both parties to follow the protocol (semi-honest).
 Source   Chen et al. 2021, arXiv:2008.08753 (CAESAR); parameters and models are FATE 1.x's. What
          is different from FATE, and who learns what: docs/compat, docs/security (sshe.md).

@@ -7,26 +7,7 @@ Maths    z = X_g w_g + b + X_h w_h;  d = z/4 - y/2, the slope of the log-loss's 
          2 sum of s d^2 / n plus the penalty. All numbers are shared: guest's share + host's
          share modulo 2^128, fixed point.
 Round    (1) guest -> host        how many models
-         (2) each -> other        its lattice key; how many rows and columns it has
-         (3) each -> other        a share of its first weights
-         for each batch           [.] is encrypted under the key of who sends it
-         (4) each -> other        [its share of the other's weights]; back: products with the
-                                  receiver's rows, masked: both have shares of z, then of d
-         (5) each -> other        [its share of d]; back: products with the receiver's columns,
-                                  masked: both have shares of the gradient and the loss
-         (6) guest -> host        with L2: [its share of all weights]; back: the squared norm
-         for each iteration
-         (7) host -> guest        its share of the loss; and, for early_stop weight_diff, as in
-                                  (6), of the squared step
-         (8) guest -> host        whether to stop
-         at the end
-         (9) each -> other        its share of the other's weights; with
-                                  encrypted_reveal_in_host only host -> guest
-         With reveal_every_iter each party has its own weights in the clear, (3), (4), (6) and
-         (9) fall away, and after (5) each -> other its share of the other's gradient.
-         to predict
-         (10) host -> guest       X_h w_h; where w_h stays shared, the guest sends [its share of
-                                  w_h] and gets X_h w_h in two shares
+         for each of them the training of ``federatedml.sshe``; prediction is there, too
 Trusts   both parties to follow the protocol (semi-honest).
 Source   Chen et al. 2021, arXiv:2008.08753 (CAESAR); parameters and models are FATE 1.x's. What
          is different from FATE, and who learns what: docs/compat, docs/security (sshe.md).
@@ -75,7 +56,7 @@ class HeteroSSHELR(Trainer[HeteroSSHELRParams]):
         classes = lr_model.label_classes(train, ctx.name)
         targets = classes[1:] if len(classes) == 2 else classes
         weight = lr_model.row_weights(train, ctx.name)
-        link = sshe.opened(ctx, self.params, train)  # (2)
+        link = sshe.opened(ctx, self.params, train)
         ctx.remote(Wire.n_models, len(targets))  # (1)
         begun, parts = lr_model.started(start, len(targets), ctx.name), []
         for i, target in enumerate(targets):
@@ -88,7 +69,7 @@ class HeteroSSHELR(Trainer[HeteroSSHELRParams]):
     def fit_host(
         self, ctx: Ctx, train: Frame, validate: Frame | None, start: LRModel | None
     ) -> HeteroSSHELRModel:
-        link = sshe.opened(ctx, self.params, train)  # (2)
+        link = sshe.opened(ctx, self.params, train)
         n_models = ctx.get(Wire.n_models)  # (1)
         classes: list[Label] = list(range(max(2, n_models)))
         begun, parts = lr_model.started(start, n_models, ctx.name), []
@@ -107,17 +88,17 @@ class HeteroSSHELR(Trainer[HeteroSSHELRParams]):
         y: Floats | None = None,
         weight: Floats | None = None,
     ) -> SingleModel:
-        """One binary model: steps (3) to (9)."""
+        """One binary model."""
         rows = sshe.rows_of(train, self.params, begun, ctx.name, y, weight)
         return sshe.learn(ctx, link, self.params, LOGISTIC, rows, begun, watch)
 
     def predict_guest(self, ctx: Ctx, model: LRModel, data: Frame) -> Predictions:
-        chances = glm.sigmoid(sshe.scores_guest(ctx, model, data))  # (10)
+        chances = glm.sigmoid(sshe.scores_guest(ctx, model, data))
         classes = lr_model.classes_of(model.param)
         return predictions(data, chances, classes, self.params.predict_param.threshold)
 
     def predict_host(self, ctx: Ctx, model: LRModel, data: Frame) -> None:
-        sshe.scores_host(ctx, model, data)  # (10)
+        sshe.scores_host(ctx, model, data)
 
     # What stays inside the party.
 
