@@ -35,7 +35,8 @@ def own(name, y, x=None, weight=None, opts=None):
     model = getattr(importlib.import_module(one.module), name)(**opts, **quiet)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return model.fit(data()[0] if x is None else x, y, sample_weight=weight)
+        weights = {} if weight is None else {"sample_weight": weight}
+        return model.fit(data()[0] if x is None else x, y, **weights)
 
 
 def chances(model, x=None):
@@ -159,7 +160,9 @@ def test_penalties_are_named_as_fate_names_them(penalty):
 def test_several_classes_are_one_model_each_where_ovr_is_asked_for():
     y, opts = labels(3), {"multi_class": "ovr", "max_iter": 200, "solver": "lbfgs"}
     model, said, told = fitted("LogisticRegression", y, opts=opts)
-    twin = OneVsRestClassifier(LogisticRegression(max_iter=200)).fit(data()[0], y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        twin = OneVsRestClassifier(LogisticRegression(max_iter=200)).fit(data()[0], y)
     np.testing.assert_allclose(said.detail, twin.predict_proba(data()[0]), rtol=1e-9)
     result = model.param.one_vs_rest_result
     assert result.one_vs_rest_classes == ["0", "1", "2"]
