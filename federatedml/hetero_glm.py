@@ -41,7 +41,7 @@ from federatedml.hetero_glm_params import HeteroGlmParams
 from federatedml.lr_model import LinearModel, SingleModel, started
 from federatedml.maths import optim
 from federatedml.maths.family import Family
-from federatedml.maths.glm import Floats
+from federatedml.maths.glm import Floats, Matrix
 from federatedml.protocols import exchanges, secure_sum
 from federatedml.protocols.batches import Batch, Batches, BatchPlan, Rounds, Rows, checked_rows
 from federatedml.protocols.convergence import Convergence
@@ -279,7 +279,7 @@ class HeteroGlm(Trainer[P]):
         n, n_shown = len(batch.rows), len(batch.shown)
         share, own = rows.share(self.family, side.eta(), batch.rows)
         x = side.x if n == side.n_rows else side.x[batch.rows]
-        part = Slice(x, n_shown, None if n == n_shown else batch.at, number)
+        part = _slice(x, n_shown, None if n == n_shown else batch.at, number)
         own += n * side.descent.penalty_loss()
         total = agreed.exchange.guest(ctx, part, share, own)  # (4)
         s = self._moved(ctx, agreed, side, total, n, t)
@@ -288,7 +288,7 @@ class HeteroGlm(Trainer[P]):
             ctx.remote(Wire.sample, chosen)  # (7)
             x = side.x[chosen]
             share = rows.curvature(self.family, np.asarray(x @ s), chosen)
-            total = agreed.exchange.guest(ctx, Slice(x, len(chosen)), share, None)
+            total = agreed.exchange.guest(ctx, _slice(x, len(chosen)), share, None)
             self._remembered(side, s, total, len(chosen))
 
     def _batch_host(
@@ -305,14 +305,15 @@ class HeteroGlm(Trainer[P]):
         v = self.family.host_part(eta)
         x = side.x if len(shown) == side.n_rows else side.x[shown]
         own = size * side.descent.penalty_loss()
-        total = agreed.exchange.host(ctx, Slice(x, len(shown), None, number), eta, v, own)  # (4)
+        part = _slice(x, len(shown), None, number)
+        total = agreed.exchange.host(ctx, part, eta, v, own)  # (4)
         s = self._moved(ctx, agreed, side, total, size, t)
         if s is not None:
             told = ctx.get(Wire.sample)  # (7)
             x = side.x[checked_rows(told, side.n_rows, ctx.guest, Wire.sample)]
             change = np.asarray(x @ s)
             v = self.family.host_part(change)
-            total = agreed.exchange.host(ctx, Slice(x, len(told)), change, v, None)
+            total = agreed.exchange.host(ctx, _slice(x, len(told)), change, v, None)
             self._remembered(side, s, total, len(told))
 
     def _batch_arbiter(self, ctx: Ctx, agreed: Agreed, size: int, clock: optim.PairClock) -> float:
@@ -333,7 +334,7 @@ class HeteroGlm(Trainer[P]):
         self, ctx: Ctx, agreed: Agreed, side: Side, total: Floats, n_rows: int, t: int
     ) -> Floats | None:
         """One step of guest or host; the s of a curvature pair if one is due."""
-        gradient = side.descent.gradient(total, n_rows)
+        gradient = side.descent.gradient(total[: len(side.descent.w)], n_rows)
         if side.quasi.pairs:
             assert agreed.pads is not None
             own = side.quasi.products(gradient).ravel()
@@ -343,7 +344,7 @@ class HeteroGlm(Trainer[P]):
         return side.quasi.moved(side.descent.w) if self._is_sqn else None
 
     def _remembered(self, side: Side, s: Floats, total: Floats, n_rows: int) -> None:
-        side.quasi.remember(s, total / n_rows + side.descent.penalised(s))
+        side.quasi.remember(s, total[: len(s)] / n_rows + side.descent.penalised(s))
 
     def _changed(self, ctx: Ctx, agreed: Agreed, side: Side) -> None:
         if self.params.early_stop == "weight_diff":
@@ -418,3 +419,9 @@ class HeteroGlm(Trainer[P]):
         told = glm_watch.summary(part, one_of_several=False, of_arbiter=ctx.role == ARBITER)
         ctx.report.summary({**told, "security": agreed.exchange.security})
         return self.model_of(ctx, part)
+
+
+def _slice(x: Matrix, n_shown: int, at: Rows | None = None, number: int | None = None) -> Slice:
+    """The rows as an exchange takes them: a party whose features stepwise has dropped shows a
+    column of zeros, whose product is not used."""
+    return Slice(x if x.shape[1] else np.zeros((x.shape[0], 1)), n_shown, at, number)

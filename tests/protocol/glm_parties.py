@@ -14,6 +14,9 @@ JUDGE = Party(ARBITER, "10000")
 CUTS = {G: (0, 2), BANK: (2, 4), SHOP: (4, 5)}
 
 PAILLIER = {"method": "Paillier", "key_length": 512}
+OPEN = {"key_length": 512}
+"""The method left out: Lattice where it can be; the length is that of a key in its place."""
+
 BASE = {
     "floating_point_precision": 50,
     "encrypt_param": PAILLIER,

@@ -1,6 +1,7 @@
 """HeteroLinR: equal to pooled least squares, nothing undeclared, nothing in the clear."""
 
 import json
+import logging
 
 import msgspec
 import numpy as np
@@ -204,6 +205,29 @@ def test_parties_that_are_told_different_schemes_say_so():
     x, y = data()
     with pytest.raises(BadData, match="the guest encrypts by Paillier, this party by OU"):
         glm_parties.trained(HeteroLinR, {G: here, BANK: there, JUDGE: here}, cut(x, (BANK,), y))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "sqn"])
+@pytest.mark.parametrize("hosts", [(BANK,), BOTH], ids=["one_host", "two_hosts"])
+def test_with_the_method_left_open_lattices_give_the_same_model(hosts, optimizer):
+    given = {"optimizer": optimizer, "max_iter": 7, "early_stop": "weight_diff"}
+    p = params(encrypt_param=glm_parties.OPEN, **given)
+    results, _ = trained(p, hosts)
+    w, losses = twin(p, hosts)
+    np.testing.assert_allclose(joined(results, hosts), w, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(results[JUDGE][0].param.loss_history, losses, rtol=1e-6)
+    assert {r[2].told["security"].partition(",")[0] for r in results.values()} == {"Lattice"}
+
+
+def test_weights_and_several_hosts_fall_back_on_paillier(caplog):
+    weight = np.linspace(0.0, 9.0, N)
+    p = params(encrypt_param=glm_parties.OPEN)
+    with caplog.at_level(logging.WARNING):
+        results, _ = trained(p, BOTH, weight=weight)
+    assert "beyond the lattice exchange" in caplog.text
+    w, _ = twin(p, BOTH, weight=weight)
+    np.testing.assert_allclose(joined(results, BOTH), w, rtol=1e-7, atol=1e-9)
+    assert results[G][2].told["security"].startswith("Paillier")
 
 
 def test_okamoto_uchiyama_gives_the_same_model():

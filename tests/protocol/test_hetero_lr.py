@@ -123,6 +123,25 @@ def test_federated_training_equals_pooled_training(given, hosts):
     np.testing.assert_allclose(results[JUDGE][0].param.loss_history, losses, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"optimizer": "sqn", "sqn_param": {"update_interval_L": 1, "memory_M": 2}},
+        {"batch_size": 25, "shuffle": False, "masked_rate": 0.4},
+        {"batch_size": 15, "masked_rate": 0.0},
+    ],
+    ids=["whole", "sqn", "masked", "shuffled"],
+)
+def test_with_the_method_left_open_lattices_give_the_same_model(given):
+    sealed, _ = trained(params(tol=0, **given))
+    results, _ = trained(params(tol=0, encrypt_param={}, **given))
+    np.testing.assert_allclose(joined(results), joined(sealed), rtol=1e-6, atol=1e-7)
+    losses = [r[JUDGE][0].param.loss_history for r in (results, sealed)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    assert results[JUDGE][2].told["security"].startswith("Lattice")
+
+
 def test_the_default_precision_is_good_for_six_digits():
     p = params(optimizer="sgd", tol=0, floating_point_precision=23)
     w, _ = twin(p)

@@ -81,6 +81,19 @@ def test_weighted_rows_count_by_their_weight():
     np.testing.assert_allclose(results[JUDGE][0].param.loss_history, losses, rtol=1e-7)
 
 
+@pytest.mark.parametrize("batch_size", [-1, 25])
+def test_with_the_method_left_open_lattices_give_the_same_model(batch_size):
+    given = {"exposure_colname": "hours", "batch_size": batch_size}
+    weight, exposure = np.linspace(0.0, 9.0, N), data()[2]
+    sealed, _ = trained(params(**given), weight=weight, exposure=exposure)
+    p = params(encrypt_param=glm_parties.OPEN, **given)
+    results, _ = trained(p, weight=weight, exposure=exposure)
+    np.testing.assert_allclose(joined(results), joined(sealed), rtol=1e-6, atol=1e-7)
+    losses = [r[JUDGE][0].param.loss_history for r in (results, sealed)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    assert results[BANK][2].told["security"].startswith("Lattice")
+
+
 def test_sparse_features_and_whole_counts_are_learnt():
     _, y, exposure = data()
     p = params(exposure_colname="hours")

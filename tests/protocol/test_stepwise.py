@@ -1,5 +1,6 @@
 """Stepwise selection: the same features as a pooled search, told as FATE tells it."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -32,10 +33,10 @@ def data(component):
     return 0.3 * x, rng.poisson(np.exp(u)).astype(float)
 
 
-def params(component, direction="backward", **wanted):
+def params(component, direction="backward", *, sealed=glm_parties.PAILLIER, **wanted):
     steps = {"need_stepwise": True, "direction": direction, "max_step": 5, **wanted}
-    given = {"optimizer": "sgd", "alpha": 0.0, "max_iter": 6, "stepwise_param": steps}
-    return glm_parties.params(component, **given)
+    given = {"optimizer": "sgd", "alpha": 0.0, "max_iter": 6, "encrypt_param": sealed}
+    return glm_parties.params(component, stepwise_param=steps, **given)
 
 
 def trained(component, p, hosts=(BANK,), **more):
@@ -96,6 +97,31 @@ def test_the_features_chosen_are_those_of_a_pooled_search(component, direction):
     n_guest = sum(guest)
     in_order = np.r_[found[n_guest:-1], found[:n_guest], found[-1]]
     np.testing.assert_allclose(in_order, w, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("sealed", [glm_parties.PAILLIER, glm_parties.OPEN])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("kept", [G, BANK], ids=["host_drops_all", "guest_drops_all"])
+def test_a_party_may_lose_all_its_features(kept, fit_intercept, sealed):
+    x, _, rng = score()
+    low, high = glm_parties.CUTS[kept]
+    y = x[:, low:high] @ np.array([1.2, -0.9]) + 0.1 * rng.normal(size=N)
+    p = params(HeteroLinR, sealed=sealed)
+    init = msgspec.structs.replace(p.init_param, fit_intercept=fit_intercept)
+    p = msgspec.structs.replace(p, init_param=init)
+    results, _ = glm_parties.trained(HeteroLinR, p, cut(x, (BANK,), y))
+    headers = {party: results[party][0].param.header for party in (G, BANK)}
+    assert headers == {G: [], BANK: []} | {kept: ["x0", "x1"]}
+    expected = x[:, low:high] @ joined(results)[:2] + joined(results)[2]
+    np.testing.assert_allclose(results[G][1].score, expected, atol=1e-9)
+
+
+def test_lattices_choose_the_same_features():
+    sealed, _ = trained(HeteroLR, params(HeteroLR, "both"))
+    results, _ = trained(HeteroLR, params(HeteroLR, "both", sealed=glm_parties.OPEN))
+    for party in (G, BANK):
+        assert results[party][0].param.header == sealed[party][0].param.header
+    np.testing.assert_allclose(joined(results), joined(sealed), rtol=1e-6)
 
 
 def test_only_informative_features_stay():
