@@ -21,20 +21,22 @@ def told(
     job: str,
     parties: Sequence[Party],
     arguments: Sequence[str],
+    names: Sequence[str] = (),
 ) -> list[dict]:
-    """Run ``python -m module --party ROLE arguments... job socket`` for every party.
+    """Run ``python -m module --party NAME arguments... job socket`` for every party.
 
-    Each prints a line when it is ready, waits for a line, works, and prints JSON; that JSON.
+    names: what each is told it is; left out, its role. Each prints a line when it is ready, waits
+    for a line, works, and prints JSON; that JSON.
     """
     control.register_job(job, TOKEN, [(p.role.value, p.party_id) for p in parties])
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", module, "--party", p.role.value, *arguments, job, socket_path],
+            [sys.executable, "-m", module, "--party", name, *arguments, job, socket_path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for p in parties
+        for name in names or [p.role.value for p in parties]
     ]
     for process in processes:
         process.stdout.readline()
