@@ -95,7 +95,8 @@ class PublicKey:
 
     @staticmethod
     def error(magnitude: float, *, is_scaled: bool = False) -> float:
-        """How far a decrypted number may be off, for numbers of this magnitude (after scaling)."""
+        """How far a decrypted number may be off, for numbers of this magnitude (after scaling);
+        errors of vectors that are added up add up."""
         return float(2.0**-32 + magnitude * 2.0 ** (-33 if is_scaled else -46))
 
     def encrypt(self, values: Floats) -> CkksVector:
@@ -208,7 +209,8 @@ class SecretKey:
             raise ForeignKey
         secret = self._context.secret_key()
         found = np.array([x for part in c.parts for x in part.decrypt(secret)], dtype=np.float64)
-        if not (np.abs(found) <= c.limit).all():
+        limit = c.limit + self.public.error(c.limit, is_scaled=c.is_scaled)
+        if not (np.abs(found) <= limit).all():
             raise DecryptedOutOfRange
         return found
 

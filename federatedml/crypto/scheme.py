@@ -3,11 +3,12 @@
     cipher, owner = open_scheme("OU", 2048)
     c = owner.encrypt(u)                     the owner of the vector
     product = cipher.matvec(x, c)            who has the matrix: no secret there
-    owner.decrypt(product)                   X^T u, off by at most what ``error`` says
+    owner.decrypt(product)                   X^T u
 
 Schemes differ in what they can do, and say so: ``cipher.can`` names the operations; any other
-raises ``Unsupported``. What ``matvec`` and ``sum_by_bin`` return may be sent to the owner as it is;
-results of add, sub, mul_plain and scale are to be refreshed first.
+raises ``Unsupported``. "encrypt" is among them if the public half can do that too. Results of
+``matvec`` and ``sum_by_bin`` are refreshed; those of add, sub, mul_plain and scale are to be,
+before they leave a party, where there is a ``refresh``.
 
     Paillier, OU    all operations; exact fixed point
     Lattice         matvec, sum_by_bin: the products of the linear models; exact fixed point
@@ -82,7 +83,7 @@ class Cipher(Protocol):
         """Scheme, size, security, assumption: one line for logs and records."""
 
     def to_bytes(self, c: Any) -> bytes:
-        """An encrypted vector or a result for a message."""
+        """An encrypted vector for a message."""
 
     def from_bytes(self, data: bytes) -> Any:
         """It back. Raises ForeignKey, BadCiphertext."""
@@ -216,7 +217,8 @@ class LatticeVector:
 class LatticeResult:
     """A product, and what only the multiplier knows of it: its mask and the columns' scales.
 
-    Its ``product`` is what the vector's owner gets in a protocol. Here the owner gets all of it.
+    In a protocol the vector's owner gets ``product``, opens it, and returns masked numbers. Here
+    the owner gets all of it.
     """
 
     product: SealedProduct = field(repr=False)

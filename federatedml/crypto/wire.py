@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 MAX_KEY_BITS = 16384
 
+_DIGEST_BYTES = 16
+
 _Maker = Callable[..., PublicKey]
 _KEYS: dict[str, tuple[int, _Maker]] = {
     paillier.SCHEME: (1, paillier.public_key),
@@ -53,7 +55,7 @@ def _key_fields(key: PublicKey) -> list[Any]:
 def _vector_fields(c: CipherVector) -> list[Any]:
     width = _width(c.key)
     body = b"".join([int(v).to_bytes(width, "little") for v in c.values])
-    check = hashlib.blake2b(body, digest_size=16).digest()
+    check = _check([c.scale_bits, c.bits], body)
     return [_key_fields(c.key), c.scale_bits, c.bits, width, check, body]
 
 
@@ -62,7 +64,7 @@ def _build_vector(fields: Any) -> CipherVector:
     key = _build_key(key_fields)
     if width != _width(key) or len(body) % width:
         raise BadCiphertext("its length does not fit the key")
-    if hashlib.blake2b(body, digest_size=16).digest() != check:
+    if _check([scale_bits, bits], body) != check:
         raise BadCiphertext("its check sum is wrong")
     sound = isinstance(scale_bits, int) and 0 <= scale_bits < MAX_KEY_BITS
     known = isinstance(bits, int) and 0 <= bits <= key.group.plain_bits
@@ -73,19 +75,28 @@ def _build_vector(fields: Any) -> CipherVector:
     return CipherVector(key, values, scale_bits, bits)
 
 
+def _check(stated: list[int | None], body: bytes) -> bytes:
+    """Over the ciphertexts and what is stated of them; another key does not fit by itself."""
+    return hashlib.blake2b(repr(stated).encode() + body, digest_size=_DIGEST_BYTES).digest()
+
+
 def _width(key: PublicKey) -> int:
     return int(key.modulus.bit_length() + 7) // 8
 
 
 def to_bytes(c: object) -> bytes:
-    """Anything registered, as it would travel."""
-    return codec.encode(c)
+    """Anything registered, as it would travel, after a check sum over all of it."""
+    payload = codec.encode(c)
+    return hashlib.blake2b(payload, digest_size=_DIGEST_BYTES).digest() + payload
 
 
 def from_bytes(data: bytes, cls: type[T]) -> T:
     """It back. Raises BadCiphertext for anything else."""
+    check, payload = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    if hashlib.blake2b(payload, digest_size=_DIGEST_BYTES).digest() != check:
+        raise BadCiphertext("its check sum is wrong")
     try:
-        found = codec.decode(data)
+        found = codec.decode(payload)
     except codec.Malformed as error:
         raise BadCiphertext(str(error)) from error
     if not isinstance(found, cls):
