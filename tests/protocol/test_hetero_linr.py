@@ -216,7 +216,7 @@ def test_with_the_method_left_open_lattices_give_the_same_model(hosts, optimizer
     w, losses = twin(p, hosts)
     np.testing.assert_allclose(joined(results, hosts), w, rtol=1e-6, atol=1e-7)
     np.testing.assert_allclose(results[JUDGE][0].param.loss_history, losses, rtol=1e-6)
-    assert {r[2].told["security"].partition(",")[0] for r in results.values()} == {"Lattice"}
+    assert {r[2].told["security"].partition(":")[0] for r in results.values()} == {"Lattice"}
 
 
 def test_weights_and_several_hosts_fall_back_on_paillier(caplog):
