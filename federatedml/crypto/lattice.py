@@ -50,7 +50,7 @@ class SealedVector:
     tile: Tile
     key: bytes
     seed: bytes
-    values: Floats
+    values: Floats = field(repr=False)
 
     @cached_property
     def seeded(self) -> Floats:
@@ -74,8 +74,8 @@ class SealedProduct:
     params: Parameters
     tile: Tile
     key: bytes
-    c0: Floats
-    c1: Floats
+    c0: Floats = field(repr=False)
+    c1: Floats = field(repr=False)
 
     def __describe__(self) -> str:
         return f"SealedProduct[{self.tile.outputs}]"
@@ -87,7 +87,7 @@ class PublicKey:
 
     params: Parameters
     seed: bytes
-    values: Floats
+    values: Floats = field(repr=False)
 
     @cached_property
     def fingerprint(self) -> bytes:

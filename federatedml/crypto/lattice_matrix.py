@@ -40,7 +40,7 @@ class Ready:
         self._table = tables(params.primes, params.degree)
         self._shape = (cut.vector_blocks, len(params.primes), params.degree)
         self._room = min(cut.result_blocks, budget // (8 * math.prod(self._shape)))
-        self._seen = np.zeros((self._room, cut.vector_blocks), dtype=np.int64)
+        self._state = np.zeros((self._room, cut.vector_blocks), dtype=np.int64)
         self._stored: list[Floats | None] = [None] * self._room
 
     def accumulate(
@@ -52,15 +52,33 @@ class Ready:
         """
         cut, mode, stored = self.tile, 0, _NOTHING
         if number < self._room:
-            seen = self._seen[number, slice(*part)]
-            mode = min(2, int(seen.min()))
+            mode = int(self._state[number, slice(*part)].min())
             if mode:
                 stored = self._kept(number)
-            seen += 1
         first = number * cut.output_block
         count = min(cut.output_block, cut.outputs - first)
         shape = (first, count, cut.inner_block, *part, mode)
         accumulate(self.columns, shape, c0, c1, self._table, stored, total)
+        if number < self._room:  # only now: another product may be under way
+            self._state[number, slice(*part)] = min(mode + 1, 2)
+
+    def replace(self, output: int, column: NDArray[Any]) -> None:
+        """Other whole numbers, (inner,), in place of a column; its stored transforms are given up.
+
+        Not while a product is under way. Raises PlaintextOutOfRange if the numbers do not fit the
+        type of the others, or the tile's norm.
+        """
+        largest = float(np.abs(column).max())
+        bits = 31 if self.columns.dtype == np.int32 else 47
+        if not largest < 2.0**bits:
+            needed = math.ceil(math.log2(largest)) + 1
+            raise PlaintextOutOfRange("an entry of the matrix", needed, bits)
+        self.columns[output] = column
+        self.squares[output] = float(np.dot(column, column))
+        beyond_norm(self.squares, self.tile)
+        number = output // self.tile.output_block
+        if number < self._room:
+            self._state[number] = 0
 
     def _kept(self, number: int) -> Floats:
         found = self._stored[number]
@@ -96,10 +114,11 @@ def prepare(
 
 def beyond_norm(squares: Floats, cut: Tile) -> None:
     """Raises PlaintextOutOfRange if a column's squared norm is beyond what the tile allows."""
-    found = 0.5 * math.log2(max(1.0, float(squares.max()) * (1 + 1e-9)))
-    if found > cut.norm_bits:
+    largest = float(squares.max())
+    if largest > 4.0**cut.norm_bits:
+        bits = math.ceil(0.5 * math.log2(largest))
         raise PlaintextOutOfRange(
-            "the norm of a feature over all rows", math.ceil(found), math.floor(cut.norm_bits)
+            "the norm of a feature over all rows", bits, math.floor(cut.norm_bits)
         )
 
 

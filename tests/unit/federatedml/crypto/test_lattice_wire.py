@@ -1,0 +1,152 @@
+"""Keys and ciphertexts over a border: the same on the other side, or refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from federatedml.crypto import lattice, lattice_wire
+from federatedml.crypto.errors import BadCiphertext
+from federation import codec
+from tests.unit.federatedml.crypto.lattice_phase import expected, opened, words
+
+NORMS = {40: 12.0, 64: 34.0, 128: 34.0}
+SECRETS = {
+    bits: lattice.keygen(lattice.parameters(bits, norm_bits=norm)) for bits, norm in NORMS.items()
+}
+
+
+def sent(value):
+    return codec.decode(codec.encode(value))
+
+
+@pytest.mark.parametrize("bits", list(NORMS))
+def test_a_product_of_what_crossed_a_border_is_exact(bits):
+    secret = SECRETS[bits]
+    cut = lattice.tile(secret.params, 70, 13, NORMS[bits])
+    x, u = np.random.default_rng(1).integers(-9, 10, (70, 13)), words(secret.params, 70)
+    public, sealed = sent(secret.public), sent(secret.encrypt(u, cut))
+    product, mask = public.multiply([(sealed, lattice.prepare(public.params, cut, x))])
+    assert opened(secret, sent(product), mask) == expected(secret.params, (x, u))
+
+
+def vector():
+    secret = SECRETS[64]
+    cut = lattice.tile(secret.params, 30, 900)
+    return secret.encrypt(words(secret.params, 30), cut)
+
+
+def product():
+    sealed = vector()
+    ready = lattice.prepare(sealed.params, sealed.tile, np.ones((30, 900)))
+    return SECRETS[64].public.multiply([(sealed, ready)])[0]
+
+
+KINDS = {
+    "key": (SECRETS[64].public, lattice_wire._key_fields, lattice_wire._build_key),
+    "vector": (vector(), lattice_wire._vector_fields, lattice_wire._build_vector),
+    "product": (product(), lattice_wire._product_fields, lattice_wire._build_product),
+}
+CHECK_AT = {"key": 2, "vector": 4, "product": 3}
+kinds = pytest.mark.parametrize("kind", list(KINDS))
+
+
+@kinds
+def test_all_fields_arrive_as_they_were(kind):
+    value, fields, _ = KINDS[kind]
+    again = sent(value)
+    assert type(again) is type(value)
+    assert fields(again) == fields(value)
+    for name in set(vars(value)) & {"values", "c0", "c1", "seeded"}:
+        np.testing.assert_array_equal(getattr(again, name), getattr(value, name))
+
+
+def test_sizes_are_what_the_packing_says():
+    vector_bytes, product_bytes = lattice_wire.wire_bytes(SECRETS[64].params, vector().tile)
+    assert 0 < len(codec.encode(KINDS["vector"][0])) - vector_bytes < 200
+    assert 0 < len(codec.encode(KINDS["product"][0])) - product_bytes < 200
+
+
+@kinds
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_changed_byte_is_refused(kind, data):
+    value, fields, build = KINDS[kind]
+    parts = fields(value)
+    which = data.draw(st.sampled_from([i for i, f in enumerate(parts) if isinstance(f, bytes)]))
+    at = data.draw(st.integers(0, len(parts[which]) - 1))
+    bad = bytearray(parts[which])
+    bad[at] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(BadCiphertext, match="check sum"):
+        build([*parts[:which], bytes(bad), *parts[which + 1 :]])
+
+
+@kinds
+@pytest.mark.parametrize("cut", [1, 7, 100])
+def test_truncated_and_longer_bytes_are_refused_even_with_a_right_check_sum(kind, cut):
+    value, fields, build = KINDS[kind]
+    parts = fields(value)
+    for body in (parts[-1][:-cut], parts[-1] + bytes(cut), b""):
+        with pytest.raises(BadCiphertext, match="length"):
+            build(resealed(kind, [*parts[:-1], body]))
+
+
+def resealed(kind, parts):
+    """With the check sum that the sender of such parts would have made."""
+    at = CHECK_AT[kind]
+    covered = [f for i, f in enumerate(parts) if isinstance(f, bytes) and i != at]
+    return [*parts[:at], lattice_wire._check(*covered), *parts[at + 1 :]]
+
+
+@kinds
+def test_a_number_that_is_no_residue_is_refused(kind):
+    value, fields, build = KINDS[kind]
+    parts = fields(value)
+    with pytest.raises(BadCiphertext, match="not below its prime"):
+        build(resealed(kind, [*parts[:-1], b"\xff" * len(parts[-1])]))
+
+
+@pytest.mark.parametrize("kind", ["vector", "product"])
+@pytest.mark.parametrize(
+    ("cut", "problem"),
+    [
+        ([0, 900, 34.0], "impossible"),
+        ([30, -1, 34.0], "impossible"),
+        ([30, 1 << 40, 34.0], "impossible"),
+        (["30", 900, 34.0], "impossible"),
+        ([30, 900, float("nan")], "norm is impossible"),
+        ([30, 900, 63.0], "no lattice holds its norm"),
+        ([30_000, 90_000, 34.0], "length"),
+    ],
+)
+def test_impossible_shapes_are_refused_before_memory_is_taken(kind, cut, problem):
+    value, fields, build = KINDS[kind]
+    parts = fields(value)
+    with pytest.raises(BadCiphertext, match=problem):
+        build([parts[0], cut, *parts[2:]])
+
+
+@kinds
+@pytest.mark.parametrize("params", [[8192, 100], [4096, 64], [1024, 64], ["8192", 64]])
+def test_parameters_that_are_none_of_ours_are_refused(kind, params):
+    value, fields, build = KINDS[kind]
+    with pytest.raises(BadCiphertext):
+        build([params, *fields(value)[1:]])
+
+
+@pytest.mark.parametrize(("kind", "at"), [("key", 1), ("vector", 2), ("vector", 3), ("product", 2)])
+def test_a_seed_or_fingerprint_of_another_length_is_refused(kind, at):
+    value, fields, build = KINDS[kind]
+    parts = fields(value)
+    with pytest.raises(BadCiphertext):
+        build(resealed(kind, [*parts[:at], parts[at] + b"x", *parts[at + 1 :]]))
+
+
+def test_what_is_not_bytes_is_refused():
+    value, fields, build = KINDS["vector"]
+    with pytest.raises(BadCiphertext, match="not bytes"):
+        build([*fields(value)[:-1], "text"])
+
+
+def test_a_received_key_is_one_object_so_that_its_random_half_is_drawn_once():
+    assert sent(SECRETS[64].public) is sent(SECRETS[64].public)
