@@ -8,7 +8,7 @@ is the difference of the two.
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from federation.errors import ProtocolViolation
 FRACTION_BITS = 60
 SUM_BITS = 127 - FRACTION_BITS
 
+BLOCK = 1 << 15
+"""Numbers that are converted at a time, to stay in the processor's cache."""
+
 
 def hidden(pads: Pads, values: Floats) -> Words:
     """(m, 2) this sender's numbers (m,) under pads that no other array has.
@@ -35,7 +38,9 @@ def hidden(pads: Pads, values: Floats) -> Words:
         raise BadData(
             f"squared distances add up to 2^{SUM_BITS} or more: scale the features (FeatureScale)"
         )
-    words = rings.encode(values, FRACTION_BITS, 128)
+    words = np.empty((len(values), 2), dtype=np.uint64)
+    for at in _blocks(len(values)):
+        words[at] = rings.encode(values[at], FRACTION_BITS, 128)
     for peer, key in pads.keys.items():
         pad = masking.pad(key, words.shape, pads.used)
         words = (rings.add if pads.me < peer else rings.sub)(words, pad, 128)
@@ -48,14 +53,20 @@ def opened(ctx: Context, message: Message[NDArray[np.uint64]]) -> Floats:
 
     Raises ProtocolViolation if their arrays differ in length.
     """
-    arrays = ctx.gather(message)
-    shape = (len(next(iter(arrays.values()))),)
-    for party, words in arrays.items():
+    total: Words | None = None
+    for party, words in ctx.each(message):
+        shape = (words if total is None else total).shape[:1]
         if not rings.fits(words, shape, 128):
             problem = f"shape {words.shape} in place of {(*shape, 2)}"
             raise ProtocolViolation(party, message.name, problem)
-    return rings.decode(reduce(_added, arrays.values()), FRACTION_BITS, 128)
+        total = words if total is None else rings.add(total, words, 128)
+    if total is None:
+        raise ValueError(f"{message.name} has no senders")
+    found = np.empty(len(total))
+    for at in _blocks(len(total)):
+        found[at] = rings.decode(total[at], FRACTION_BITS, 128)
+    return found
 
 
-def _added(a: Words, b: Words) -> Words:
-    return rings.add(a, b, 128)
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK) for start in range(0, n, BLOCK))
