@@ -181,9 +181,9 @@ def features(frame: Frame, component: str, header: Sequence[str] | None = None) 
             )
         x = x[:, [names.index(name) for name in header]]
     entries = x.data if sparse.issparse(x) else x
-    with np.errstate(invalid="ignore"):
-        sound = np.abs(entries) <= MAX_FEATURE
-    if not np.all(sound):
+    with np.errstate(invalid="ignore"):  # nan makes a minimum nan, and comparisons false
+        low, high = entries.min(initial=0.0), entries.max(initial=0.0)
+    if not (low >= -MAX_FEATURE and high <= MAX_FEATURE):
         raise BadData(
             f"{component}: features are missing or beyond 1e8 in size; impute and scale them "
             "(FeatureImputation, FeatureScale)"

@@ -121,6 +121,8 @@ class HeteroLR(HeteroGlm[HeteroLRParams]):
 
     def batches(self, side: Side, y: Floats, needed: int) -> Batches:
         p = self.params
+        if not 0 < p.batch_size < len(y):
+            return Batches(len(y), -1, needed=needed)
         seed, version = p.init_param.random_seed, "batches 1"
         settings = (p.batch_size, p.batch_strategy, float(p.masked_rate), seed, version)
         # Else the decoys of a run in order would tell of the batches of a shuffled one.
