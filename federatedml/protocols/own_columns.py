@@ -11,8 +11,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from federatedml.crypto import lattice, scaling
+from federatedml.crypto.errors import PlaintextOutOfRange
 from federatedml.crypto.scaling import Exponents, Norms, Words
 from federatedml.maths.glm import Floats, Matrix
+
+MEMORY_BYTES = 1 << 30
+"""Of transforms that a party keeps for one model; what is beyond it is transformed anew."""
+
+SCALES_KEPT = 2
+"""Scales of one batch whose transforms are kept: others come when a vector outgrows its step."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,11 @@ class Term:
 
 @dataclass
 class Kept:
-    """What was made of the x of one batch: norms, and transforms by scales and tile."""
+    """What was made of the x of one batch: norms, and by scales and tile its transforms with the
+    memory that they may take."""
 
     norms: Norms
-    ready: dict[tuple[bytes, lattice.Tile], lattice.Ready] = field(default_factory=dict)
+    ready: dict[tuple[bytes, lattice.Tile], tuple[lattice.Ready, int]] = field(default_factory=dict)
 
 
 class Columns:
@@ -51,6 +59,7 @@ class Columns:
     def __init__(self, params: lattice.Parameters) -> None:
         self._params = params
         self._kept: dict[int, Kept] = {}
+        self._room = MEMORY_BYTES
 
     def exponents(self, x: Matrix, number: int | None, terms: Sequence[Term]) -> Exponents:
         """(k,) the fraction bits that the sum of all terms' products has.
@@ -83,10 +92,10 @@ class Columns:
         self, x: Matrix, number: int | None, term: Term, exponents: Exponents
     ) -> lattice.Ready:
         scale, cut = exponents - term.bits, term.sealed.tile
-        if number is None or term.rows is not None or term.extra is not None:
-            whole = scaling.integers(x, scale, term.rows, term.further)
-            return lattice.prepare(self._params, cut, whole, budget=0)
-        return self._kept_ready(x, number, scale, cut)
+        if number is not None and term.rows is None:
+            return self._kept_ready(x, self._kept[number], term, scale, cut)
+        whole = scaling.integers(x, scale, term.rows, term.further)
+        return lattice.prepare(self._params, cut, whole, budget=0)
 
     def _norms(self, x: Matrix, number: int | None) -> Norms:
         if number is None:
@@ -96,13 +105,35 @@ class Columns:
         return self._kept[number].norms
 
     def _kept_ready(
-        self, x: Matrix, number: int, scale: Exponents, cut: lattice.Tile
+        self, x: Matrix, kept: Kept, term: Term, scale: Exponents, cut: lattice.Tile
     ) -> lattice.Ready:
-        """The transforms of x at these scales. Only of the last two scales are they kept: other
-        ones come when vectors outgrow a step of the ladder."""
-        kept, key = self._kept[number].ready, (scale.tobytes(), cut)
-        if key not in kept:
-            while len(kept) > 1:
-                kept.pop(next(iter(kept)))
-            kept[key] = lattice.prepare(self._params, cut, scaling.integers(x, scale))
-        return kept[key]
+        """The transforms of x at these scales, with the term's further column."""
+        key = scale.tobytes(), cut
+        ready, room = kept.ready.get(key, (None, 0))
+        if ready is not None and _takes(ready, x.shape[1], term.further):
+            return ready
+        whole = scaling.integers(x, scale, None, term.further, largest=kept.norms.largest)
+        if ready is None:
+            if len(kept.ready) == SCALES_KEPT:
+                self._room += kept.ready.pop(next(iter(kept.ready)))[1]
+            room = min(self._room, self._size(cut))
+            self._room -= room
+        found = lattice.prepare(self._params, cut, whole, budget=room)
+        if room:
+            kept.ready[key] = found, room
+        return found
+
+    def _size(self, cut: lattice.Tile) -> int:
+        """Bytes of the transforms of a matrix."""
+        tiles = cut.vector_blocks * cut.result_blocks
+        return 8 * tiles * len(self._params.primes) * self._params.degree
+
+
+def _takes(ready: lattice.Ready, at: int, further: Floats | None) -> bool:
+    """Whether this could be put in place of the further column, if there is one."""
+    try:
+        if further is not None:
+            ready.replace(at, further)
+    except PlaintextOutOfRange:
+        return False
+    return True

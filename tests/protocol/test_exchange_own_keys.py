@@ -208,7 +208,9 @@ def test_what_is_kept_of_a_batch_that_comes_again_changes_nothing(hosts):
     kept, other = batch(hosts, number=0), batch(hosts, seed=2, number=1)
     moved = replace(kept, eta={p: 40.0 * e for p, e in kept.eta.items()})
     small = replace(kept, eta={p: 1e-3 * e for p, e in kept.eta.items()})
-    batches = [kept, other, moved, kept, small, replace(kept, wants_loss=False), moved]
+    spiky = replace(kept, eta={p: np.eye(1, 300, 9)[0] for p in kept.eta})
+    quiet = replace(kept, wants_loss=False)
+    batches = [kept, other, moved, kept, spiky, small, quiet, moved, spiky]
     together, _ = played(Logistic(), batches)
     for i, b in enumerate(batches):
         alone, _ = played(Logistic(), [replace(b, number=None)])
