@@ -238,8 +238,9 @@ def _met(ctx: Ctx, params: SSHEParams, rows: Rows, begun: SingleModel | None) ->
         raise ProtocolViolation(
             sshe_products.peer(ctx), sshe_steps.Wire.shape.name, "no host's data is such"
         )
-    if params.reveal_every_iter:
-        _check_sizes(ctx, mine.n_rows, params.batch_size, max(mine.n_columns, theirs.n_columns))
+    # Gradients that are not seen still add up to the weights, which are.
+    size = params.batch_size if params.reveal_every_iter else -1
+    _check_sizes(ctx, mine.n_rows, size, max(mine.n_columns, theirs.n_columns))
     return theirs
 
 
@@ -254,7 +255,7 @@ def _check_sizes(ctx: Ctx, n_rows: int, batch_size: int, n_columns: int) -> None
         return
     if len(cuts) == 1:
         LOG.warning(
-            "%s: %d rows and %d columns: from gradients a party could work out residuals",
+            "%s: %d rows and %d columns: from its weights a party could work out residuals",
             ctx.name,
             n_rows,
             n_columns,
