@@ -7,7 +7,7 @@ Maths    x = x_0 + x_1 modulo 2^word_bits, fixed point. Sums are local. A produc
 Round    (1) owner -> peer    a share of its numbers
          (2) guest <-> host   masked differences, one message each for a product
          (3) guest <-> host   shares of what is opened
-         and those of spdz_triples, spdz_private
+         and those of spdz_triples, spdz_compare, sshe_products
 Trusts   everyone to follow the protocol (semi-honest); see docs/security/spdz.md.
 Source   Beaver 1991; Mohassel and Zhang 2017 (SecureML), sections 4.1 and 4.2.
 
@@ -28,6 +28,7 @@ from federatedml.crypto import rings, triples
 from federatedml.crypto.rings import Floats, Shape, WordBits, Words
 from federatedml.crypto.triples import Dims, Kind
 from federatedml.errors import BadParameters
+from federatedml.protocols import sshe_products
 from federatedml.protocols.spdz_triples import (
     BOTH,
     FromDealer,
@@ -35,6 +36,7 @@ from federatedml.protocols.spdz_triples import (
     Source,
     received,
 )
+from federatedml.protocols.sshe_products import Link
 from federation import GUEST, Message, Party, Role
 
 FRACTION_BITS = 24
@@ -173,7 +175,7 @@ class Session:
         self.ctx, self.word_bits, self.fraction_bits = ctx, word_bits, fraction_bits
         self.party = 0 if ctx.role == GUEST else 1
         self.peer = ctx.hosts[0] if ctx.role == GUEST else ctx.guest
-        self._dealer = dealer
+        self._link: Link | None = None
         self._source: Source | None = FromDealer(ctx, dealer, word_bits) if dealer else None
 
     def __enter__(self) -> Session:
@@ -190,10 +192,17 @@ class Session:
 
     @property
     def source(self) -> Source:
-        """Where triples come from; base transfers run when the first one is needed."""
+        """Where triples come from; guest and host begin when the first one is needed."""
         if self._source is None:
-            self._source = FromTransfers(self.ctx, self.peer, self.word_bits)
+            self._source = FromTransfers(self.ctx, self.peer, self.word_bits, lambda: self.link)
         return self._source
+
+    @property
+    def link(self) -> Link:
+        """Fresh keys of both parties for encrypted products."""
+        if self._link is None:
+            self._link = sshe_products.linked(self.ctx)
+        return self._link
 
     def share(self, owner: Role, x: Floats | None, shape: Shape) -> Shared:
         """Numbers (any shape) that one party knows, shared.

@@ -10,6 +10,7 @@ Round    with a dealer
          (4) guest <-> host          base transfers, once, in both directions
          (5) guest <-> host          the receiver's corrections of extended transfers
          (6) guest <-> host          the sender's corrections of products
+         and for large matrices the messages of sshe_products
 Trusts   everyone to follow the protocol; the dealer not to tell one party the other's seed.
 Source   see the two modules; a dealer's seeds: Damgard et al. 2012, section 5.
 """
@@ -17,6 +18,7 @@ Source   see the two modules; a dealer's seeds: Damgard et al. 2012, section 5.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -28,12 +30,16 @@ from federatedml.crypto.bit_planes import LANES
 from federatedml.crypto.rings import WordBits, Words
 from federatedml.crypto.ristretto import InvalidElement
 from federatedml.crypto.triples import Dims, Kind, Triple
+from federatedml.protocols import spdz_lattice
+from federatedml.protocols.sshe_products import Link
 from federation import ARBITER, GUEST, HOST, Message, Party
 from federation.errors import ProtocolViolation
 
 BOTH = {GUEST, HOST}
 CHUNK = 1 << 17
 """Transfers of a message: 2 MiB."""
+SMALL = 200
+"""Products of entries for each encrypted vector, below which transfers are the faster way."""
 END = ("end", 0, 0, 0, 0)
 
 
@@ -114,14 +120,17 @@ def deal(ctx: Ctx) -> None:
 class FromTransfers:
     """Triples that guest and host make alone.
 
+    link: gives the keys for encrypted products when they are first needed.
     Cost: a product takes 2 x word_bits transfers of 32 bytes each, a bit 2 of 16 bytes; a party
     computes about 50 ns a transfer. Two round trips and 128 base transfers come first.
     """
 
-    def __init__(self, ctx: Ctx, peer: Party, word_bits: WordBits) -> None:
-        self._ctx, self._peer, self._bits = ctx, peer, word_bits
-        self._sender, self._receiver = _extended(ctx, peer)  # (4)
+    def __init__(
+        self, ctx: Ctx, peer: Party, word_bits: WordBits, link: Callable[[], Link]
+    ) -> None:
+        self._ctx, self._peer, self._bits, self._link = ctx, peer, word_bits, link
         self._party = 0 if ctx.role == GUEST else 1
+        self._ends: tuple[ot_extension.Sender, ot_extension.Receiver] | None = None
 
     def make(self, kind: Kind, dims: Dims) -> Triple:
         if kind == "bits":
@@ -139,16 +148,23 @@ class FromTransfers:
         return Triple("product", (a, b, c))
 
     def _matrix(self, dims: Dims) -> Triple:
-        """Every product of two entries by transfers: for small matrices."""
         n, k, c = dims
-        bits = self._bits
-        tail = () if bits == 64 else (2,)
-        a, b = rings.random((n, k), bits), rings.random((k, c), bits)
+        a, b = rings.random((n, k), self._bits), rings.random((k, c), self._bits)
+        if n * k * c < SMALL * min(n, c):
+            crossed = self._crossed_entries(a, b, dims)
+        else:
+            crossed = spdz_lattice.crossed(self._ctx, self._link(), a, b, self._bits)
+        own = rings.matmul(a, b, self._bits, self._ctx.cores)
+        return Triple("matrix", (a, b, rings.add(own, crossed, self._bits)))
+
+    def _crossed_entries(self, a: Words, b: Words, dims: Dims) -> Words:
+        """Every product of two entries by transfers."""
+        n, k, c = dims
+        tail = () if self._bits == 64 else (2,)
         left = np.broadcast_to(a[:, :, None], (n, k, c, *tail)).reshape(-1, *tail)
         right = np.broadcast_to(b[None], (n, k, c, *tail)).reshape(-1, *tail)
         crossed = self._crossed(left, right).reshape(n, k, c, *tail)
-        own = rings.matmul(a, b, bits)
-        return Triple("matrix", (a, b, rings.add(own, rings.total(crossed, bits, axis=1), bits)))
+        return rings.total(crossed, self._bits, axis=1)
 
     def _crossed(self, a: Words, b: Words) -> Words:
         """A share of a_0 b_1 + a_1 b_0, (n,): this party sends with a, receives with b."""
@@ -210,10 +226,12 @@ class FromTransfers:
     def _strings(self, choices: Words) -> tuple[tuple[Words, Words], Words]:
         """Random strings of 64 transfers a word in each direction: both of those that this party
         sends, and the chosen ones of those that it receives."""
-        correction, chosen = self._receiver.strings(choices)
+        self._ends = self._ends or _extended(self._ctx, self._peer)  # (4)
+        sender, receiver = self._ends
+        correction, chosen = receiver.strings(choices)
         self._ctx.remote(Wire.choices, correction, to=self._peer)  # (5)
         theirs = received(self._ctx, Wire.choices, correction.shape, self._peer)
-        return self._sender.strings(theirs), chosen
+        return sender.strings(theirs), chosen
 
 
 def _extended(ctx: Ctx, peer: Party) -> tuple[ot_extension.Sender, ot_extension.Receiver]:

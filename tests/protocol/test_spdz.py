@@ -7,8 +7,8 @@ from federatedml.component import Ctx
 from federatedml.crypto import rings
 from federatedml.crypto.errors import PlaintextOutOfRange
 from federatedml.crypto.triples import TripleSpent
-from federatedml.errors import BadParameters
-from federatedml.protocols import spdz, spdz_compare, spdz_triples
+from federatedml.errors import BadData, BadParameters
+from federatedml.protocols import spdz, spdz_compare, spdz_private, spdz_triples
 from federation import ARBITER, GUEST, HOST, Message, Party, codec
 from federation.errors import ProtocolViolation
 from federation.transport import inproc
@@ -108,6 +108,61 @@ def test_matrix_products_have_any_shape(dealer, n, k, c):
     x, y = rng.normal(size=(n, k)), rng.normal(size=(k, c))
     found = opened(lambda s: s.matmul(shared(s, GUEST, x), shared(s, HOST, y)), dealer=dealer)
     np.testing.assert_allclose(found, x @ y, rtol=0, atol=10 * k * ULP)
+
+
+@DEALER
+@BITS
+@pytest.mark.parametrize(("n", "k", "c"), [(3, 210, 2), (2, 101, 3)])
+def test_large_matrix_products_are_as_exact(dealer, bits, n, k, c):
+    """Without a dealer their triples come from the lattice."""
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=(n, k)), rng.normal(size=(k, c))
+
+    def program(s):
+        product = s.matmul(shared(s, GUEST, x), shared(s, HOST, y), 16)
+        return s.open(product)
+
+    found, _, transcript = together(program, dealer=dealer, word_bits=bits, fraction_bits=12)
+    np.testing.assert_allclose(found, x @ y, rtol=0, atol=10 * k * 2.0**-12)
+    names = {s.message for s in transcript}
+    assert dealer == ("sshe_products.vector" not in names)
+    assert "spdz_triples.products" not in names
+
+
+@BITS
+@pytest.mark.parametrize("owner", [GUEST, HOST])
+@pytest.mark.parametrize("columns", [(), (2,)])
+def test_a_private_matrix_times_a_shared_vector_is_shared(bits, owner, columns):
+    rng = np.random.default_rng(3)
+    x, v = rng.normal(size=(40, 7)), rng.normal(size=(7, *columns))
+
+    def program(s):
+        matrix = spdz_private.prepared(s, owner, x if s.ctx.role == owner else None, len(x))
+        once = spdz_private.product(s, matrix, shared(s, GUEST, v))
+        again = spdz_private.product(s, matrix, shared(s, HOST, v))
+        return s.open(once), s.open(again)
+
+    options = {"word_bits": bits, "fraction_bits": 16}
+    once, again, transcript = together(program, dealer=False, **options)
+    for found in (*once, *again):
+        np.testing.assert_allclose(found, x @ v, rtol=0, atol=40 * 2.0**-16)
+    plain = {s.message for s in transcript if s.envelope.kind == "plain"}
+    assert plain == {"sshe_products.key"}
+
+
+def test_a_private_matrix_out_of_range_is_refused():
+    def program(s):
+        assert "Lattice" in s.link.security
+        for bad in (np.nan, np.inf, 2.0**30):
+            with pytest.raises(PlaintextOutOfRange, match="an entry of the matrix"):
+                spdz_private.prepared(s, s.ctx.role, np.array([[bad]]), 1)
+        with pytest.raises(BadData, match="scale them"):
+            spdz_private.prepared(s, s.ctx.role, np.full((1, 5), 2.0**25), 1)
+        for other in (None, np.ones((2, 1))):
+            with pytest.raises(ValueError, match="gave another or nothing"):
+                spdz_private.prepared(s, s.ctx.role, other, 1)
+
+    together(program, dealer=False)
 
 
 @DEALER
@@ -296,7 +351,7 @@ def test_an_element_that_is_none_is_refused(monkeypatch):
         codec, "encode", lambda v, w: whole(v * 0 if w == "spdz_triples.answer" else v, w)
     )
     with pytest.raises(ProtocolViolation, match="not a valid element"):
-        together(lambda s: s.source, dealer=False)
+        together(lambda s: s.source.make("bits", (1, 1, 1)), dealer=False)
 
 
 def test_bad_use_is_refused_in_words(numbers):
