@@ -56,7 +56,8 @@ def run(component: Trainer[Any], ctx: Ctx, data: Frame | None) -> Outputs:
     """Every fold in turn; gives the history of all folds' rows, and no model.
 
     Reveals to hosts: see ``Wire``. Cost: n_splits trainings, 2 n_splits predictions.
-    Raises BadData if there are fewer rows than folds.
+    Raises BadData if there are fewer rows than folds, or a label is in the train rows of some
+    folds only.
     """
     cv: CvParam = component.params.cv_param
     if data is not None and data.n_rows < cv.n_splits:
@@ -82,6 +83,7 @@ def run(component: Trainer[Any], ctx: Ctx, data: Frame | None) -> Outputs:
             told.told.update(_scored(report, said, fold))
             if keeps_history:
                 history += _history(parts, said, fold, cv.history_value_type)
+                _check_classes(ctx.name, history)
     finally:
         ctx.report = report
     report.summary({**summary, "fold_num": cv.n_splits})
@@ -167,6 +169,15 @@ def _history(
             columns = pa.table({"fold_num": numbers})
             kept.append(Values(ids, columns, sid_name=rows.schema.sid_name))
     return kept
+
+
+def _check_classes(component: str, history: list[Data]) -> None:
+    learnt = [part.classes for part in history if isinstance(part, Predictions)]
+    if any(classes != learnt[0] for classes in learnt):
+        raise BadData(
+            f"{component}: cross-validation: not every fold has all labels among its train rows; "
+            "leave out labels with few rows, or lower cv_param.n_splits"
+        )
 
 
 def _united(history: list[Data]) -> Data | None:

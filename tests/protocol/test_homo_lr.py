@@ -465,10 +465,9 @@ def test_performance_is_evaluated_and_checkpoints_are_kept_at_every_client():
     assert results[JUDGE][2].checkpoints == []
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_cross_validation_scores_every_fold_at_every_client(n_classes):
+def validated(x, y):
+    """Outputs and reports of a cross-validation in three folds."""
     p = params(cv_param={"need_cv": True, "n_splits": 3}, max_iter=2)
-    x, y = data(n_classes)
 
     def play(ctx):
         ctx.name = "homo_lr_0"
@@ -479,13 +478,23 @@ def test_cross_validation_scores_every_fold_at_every_client(n_classes):
         outputs = runner.run(HomoLR(p), ctx, Inputs(given or {"train_data": []}))
         return outputs, ctx.report
 
-    results, _ = run({**dict.fromkeys(TWO, play), JUDGE: play}, Ctx)
+    return run({**dict.fromkeys(TWO, play), JUDGE: play}, Ctx)[0]
+
+
+def test_a_label_that_a_fold_cannot_learn_is_said():
+    x, y = data()
+    y[3] = 2
+    with pytest.raises(BadData, match="not every fold has all labels among its train rows"):
+        validated(x, y)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_cross_validation_scores_every_fold_at_every_client(n_classes):
+    results = validated(*data(n_classes))
     for c in TWO:
         outputs, report = results[c]
         assert report.told["fold_num"] == 3
-        assert ("validate", "validate_fold_2") in report.metrics or any(
-            "validate_fold_2" in name for _, name in report.metrics
-        )
+        assert ("validate", "validate_fold_2") in report.metrics
         assert outputs.data[0].n_rows == 3 * (CUTS[2][c][1] - CUTS[2][c][0])
 
 
