@@ -66,6 +66,18 @@ class GuestRows:
         return family.share(change, np.zeros(len(rows)), weight)
 
 
+def intercept_alone(family: Family, rows: GuestRows) -> float:
+    """The intercept of the model that has nothing else; without weights."""
+    y = rows.y
+    if family.name == "gaussian":
+        return float(y.mean())
+    if family.name == "poisson":
+        exposure = len(y) if rows.offset is None else float(np.exp(rows.offset).sum())
+        return float(np.log(max(y.sum(), 1e-9) / exposure))
+    share = float((y > 0).mean())
+    return float(np.log(share / (1.0 - share)))
+
+
 class Side:
     """Features and weights of a guest or host, and how far training is.
 

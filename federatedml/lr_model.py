@@ -142,7 +142,11 @@ def classes_of(param: LRParam) -> list[Label]:
 
 
 def label_classes(frame: Frame, component: str) -> list[Label]:
-    """The sorted distinct labels. Raises BadData if there is no label or only one."""
+    """The sorted distinct labels.
+
+    Raises BadData if there is no label, only one, or of more than two so many that most have a
+    single row: such labels are not classes.
+    """
     if frame.label is None:
         raise BadData(f"{component}: the guest's data has no label; set with_label upstream")
     column = frame.label if isinstance(frame.label, pa.Array) else pa.array(frame.label)
@@ -151,6 +155,11 @@ def label_classes(frame: Frame, component: str) -> list[Label]:
     found = sorted(pc.unique(column).to_pylist())
     if len(found) < 2:
         raise BadData(f"{component}: all rows have the same label; two classes are needed")
+    if len(found) > max(2, frame.n_rows // 2):
+        raise BadData(
+            f"{component}: {len(found)} classes in {frame.n_rows} rows; every class needs two rows "
+            "or more on average. For labels that are quantities take a regression (HeteroLinR)"
+        )
     if all(isinstance(c, float) and c.is_integer() for c in found):
         found = [int(c) for c in found]
     return found

@@ -22,7 +22,7 @@ import numpy as np
 from federatedml.component import Ctx
 from federatedml.data.frame import Frame
 from federatedml.errors import BadData
-from federatedml.glm_side import Agreed, GuestRows
+from federatedml.glm_side import Agreed, GuestRows, intercept_alone
 from federatedml.glm_watch import Watch
 from federatedml.lr_model import SingleModel
 from federatedml.maths import selection
@@ -64,7 +64,11 @@ class Wire:
 
 @dataclass
 class Selection:
-    """What a party keeps: all names, the models trained by now, and how many steps were taken."""
+    """What a party keeps: all names, the models trained by now, and how many steps were taken.
+
+    intercept_alone: at the guest, of the model without features that is shown where going forward
+    begins; it is not trained.
+    """
 
     learner: Learner
     ctx: Ctx
@@ -74,6 +78,7 @@ class Selection:
     n_rows: int
     parts: dict[Mask, SingleModel] = field(default_factory=dict)
     step: int = 0
+    intercept_alone: float = 0.0
 
     def unwatched(self) -> Watch:
         """The watch of one model of many: no metrics of its own."""
@@ -125,6 +130,8 @@ def guest(learner: Learner, ctx: Ctx, agreed: Agreed, rows: GuestRows) -> Single
     ctx.remote(Wire.n_rows, rows.frame.n_rows)
     theirs = ctx.get(Wire.columns, source=ctx.hosts[0])
     known = Selection(learner, ctx, agreed, theirs, mine, rows.frame.n_rows)
+    if learner.params.init_param.fit_intercept:
+        known.intercept_alone = intercept_alone(learner.family, rows)
 
     def learn(order: Order) -> SingleModel:
         some = replace(rows, frame=_columns(rows.frame, order.guest))
@@ -225,7 +232,7 @@ def _told(known: Selection, frame: Frame, mask: Mask) -> None:
     """The metric and summary of a step at guest or host."""
     host, guest = known.split(mask)
     own = guest if known.ctx.role == GUEST else host
-    part = known.parts.get(mask, SingleModel())
+    part = known.parts.get(mask, SingleModel(intercept=known.intercept_alone))
     names = frame.schema.header
     mine = {
         "loss": None,

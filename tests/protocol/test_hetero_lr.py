@@ -453,6 +453,7 @@ def test_features_that_cannot_be_learnt_are_refused(broken, said):
     [
         (np.where(data()[1] == 1, np.nan, 0.0), "no label"),
         (np.zeros(N), "same label"),
+        (np.linspace(0, 1, N), "40 classes in 40 rows"),
         (pa.array([None, *["a", "b"] * 19, "a"]), "no label"),
     ],
 )

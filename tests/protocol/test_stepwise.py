@@ -157,6 +157,21 @@ def test_a_step_is_told_as_fate_tells_it():
     assert ("train", "loss") not in results[JUDGE][2].metrics
 
 
+@pytest.mark.parametrize("component", [HeteroLR, HeteroLinR, HeteroPoisson])
+def test_going_forward_begins_with_the_intercept_alone(component):
+    results, _ = trained(component, params(component, "forward", max_step=1))
+    _, y = data(component)
+    expected = {
+        HeteroLR: lambda mean: np.log(mean / (1 - mean)),
+        HeteroLinR: lambda mean: mean,
+        HeteroPoisson: np.log,
+    }[component](y.mean())
+    meta = results[G][2].metrics["train", "stepwise_0"][2]
+    assert meta["intercept"] == pytest.approx(expected)
+    assert (meta["weight"], meta["number_in"]) == ({}, 0)
+    assert results[BANK][2].metrics["train", "stepwise_0"][2]["intercept"] == 0.0
+
+
 def test_predictions_are_those_of_the_selected_model():
     results, _ = trained(HeteroLinR, params(HeteroLinR, score_name="BIC"))
     x, _ = data(HeteroLinR)
