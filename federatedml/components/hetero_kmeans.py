@@ -270,7 +270,7 @@ def _same_rows(ctx: Ctx, data: Frame) -> None:
     n_rows = ctx.get(Wire.n_rows)
     if n_rows != data.n_rows:
         raise BadData(
-            f"{ctx.name}: the guest has {n_rows} rows, this host {data.n_rows}; clustering needs "
+            f"{ctx.name}: this host has not as many rows as the guest, {n_rows}; clustering needs "
             "the same rows at every party: put an Intersection before it"
         )
 

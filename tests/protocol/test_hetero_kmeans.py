@@ -392,7 +392,7 @@ def test_a_host_with_other_rows_is_told_to_intersect(kind):
         x = data()[:40] if me == BANK else data()
         return given({kind: x}, CUTS["one_host"])(me)
 
-    refused(BadData, "guest has 60 rows, this host 40.*Intersection", inputs=inputs)
+    refused(BadData, "not as many rows as the guest, 60.*Intersection", inputs=inputs)
 
 
 def test_starting_rows_that_a_host_does_not_have_are_refused():
