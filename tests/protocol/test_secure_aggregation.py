@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from federatedml.component import Ctx
-from federatedml.crypto import double_mask, masking
+from federatedml.crypto import double_mask, masking, shamir
 from federatedml.errors import BadParameters, PartiesLost
 from federatedml.protocols import secure_aggregation
 from federatedml.protocols.secure_aggregation import (
@@ -246,7 +246,7 @@ def test_too_few_shares_of_a_book_are_worth_nothing():
     """What colluding clients below the threshold hold of another client's secrets."""
     book = double_mask.draw(3)
     shares = double_mask.shares(book, 5, 3)
-    found = double_mask.shamir.join(shares[:2] % 65536, [1, 2])
+    found = shamir.join(shares[:2] % 65536, [1, 2])
     assert not (found == np.concatenate((book.pair_keys, book.seeds))).all(axis=1).any()
 
 
@@ -358,6 +358,37 @@ def test_a_round_that_is_played_again_is_refused():
     errors = [type(results[c]) for c in CLIENTS[:3]]
     assert errors == [double_mask.SpentRound, double_mask.SpentRound, PartiesLost]
     assert len(seen_by_arbiter(transcript, Wire.opening)) == 3
+
+
+def test_an_arbiter_that_tells_clients_different_things_opens_one_kind_only():
+    """Each client answers a round once and the threshold is above half: there are never enough
+    shares of both the seed and the pair key of a client."""
+    told = {c: [1, 2, 3, 4, 5] if i < 3 else [1, 2, 4, 5] for i, c in enumerate(CLIENTS)}
+
+    @failing
+    def client(ctx):
+        Client(ctx, terms(ctx, SecureAggregationParam(), "x")).submit(np.ones(3))
+
+    def server(ctx):
+        side = Server(ctx, terms(ctx, SecureAggregationParam(), "x"))
+        side._exchange_books()
+        ctx.gather(Wire.masked)
+        for peer in CLIENTS:
+            ctx.remote(Wire.survivors, told[peer], to=peer)
+        return {CLIENTS.index(p) + 1: part for p, part in ctx.gather(Wire.opening).items()}, side
+
+    results, _ = run({**dict.fromkeys(CLIENTS, client), JUDGE: server}, Ctx)
+    parts, side = results[JUDGE]
+    book, numbered = side._books[3], [1, 2, 3, 4, 5]
+    seeds = double_mask.together({c: parts[c] for c in (1, 2, 3)}, numbered)
+    assert np.array_equal(double_mask._digests(seeds[3][None])[0], book.digests[0])
+    for group in ((4, 5), (1, 4, 5), numbered):
+        try:
+            key = double_mask.together({c: parts[c] for c in group}, numbered)[3]
+        except shamir.BadShares:
+            continue
+        public = double_mask._public_bytes(double_mask._private(key))
+        assert public != book.pair_keys[0].tobytes()
 
 
 def test_a_client_that_sends_another_number_of_values_is_named():
