@@ -262,8 +262,8 @@ def _returned(key: PublicKey, cut: Tile, total: Floats, masks: Words) -> tuple[F
     p = key.params
     consts, table, stream = _constants(p), tables(p.primes, p.degree), sampling.secret_stream()
     fresh = np.empty_like(total)
-    r, noise = sampling.ternary(stream, p.degree), stream.words(2 * p.degree)
-    pack.refresh(total, r, noise.reshape(2, -1), key.values, table, fresh)
+    r, errors = sampling.ternary(stream, p.degree), sampling.errors(stream.words(2 * p.degree))
+    pack.refresh(total, r, errors.reshape(2, -1), key.values, table, fresh)
     flood = stream.words(2 * len(masks)).reshape(-1, 2) & _mask_of(p.flood_bits + 1)
     c0 = np.empty((len(p.primes), len(masks)))
     pack.mask(

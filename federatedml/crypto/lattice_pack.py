@@ -48,6 +48,16 @@ upper = intrinsic(_upper)
 
 
 @compiled()
+def _pieces(low: Any, high: Any, to: Any) -> None:
+    """to = the 32-bit pieces of a number, lowest first; as many as to has."""
+    to[0] = np.float64(np.int64(low & LOW))
+    to[1] = np.float64(np.int64(low >> HALF))
+    if to.size == 4:
+        to[2] = np.float64(np.int64(high & LOW))
+        to[3] = np.float64(np.int64(high >> HALF))
+
+
+@compiled()
 def _remainder(words: Any, q: Any) -> Any:
     """q m modulo 2^K as (low, high) words; q: (3,) its low words and K."""
     low = words[0] * q[0]
@@ -58,14 +68,23 @@ def _remainder(words: Any, q: Any) -> Any:
 
 
 @compiled()
-def _modulo(low: Any, high: Any, pieces: Any, p: Any, p_inverse: Any) -> Any:
-    """The sum of 32-bit pieces of a number times ``pieces`` (4,): within p."""
-    found = times(np.float64(np.int64(low & LOW)), pieces[0], p, p_inverse)
-    found += times(np.float64(np.int64(low >> HALF)), pieces[1], p, p_inverse)
-    if high:
-        found += times(np.float64(np.int64(high & LOW)), pieces[2], p, p_inverse)
-        found += times(np.float64(np.int64(high >> HALF)), pieces[3], p, p_inverse)
-    return reduced(found, p, p_inverse)
+def _modulo(pieces: Any, units: Any, p: Any, p_inverse: Any, to: Any) -> None:
+    """to = the numbers with these pieces, times units[0], modulo p: within p / 2.
+
+    pieces: (n, 2 or 4); units: a factor for each piece.
+    """
+    if pieces.shape[1] == 2:
+        for j in range(to.size):
+            found = times(pieces[j, 0], units[0], p, p_inverse)
+            found += times(pieces[j, 1], units[1], p, p_inverse)
+            to[j] = reduced(found, p, p_inverse)
+    else:
+        for j in range(to.size):
+            found = times(pieces[j, 0], units[0], p, p_inverse)
+            found += times(pieces[j, 1], units[1], p, p_inverse)
+            found += times(pieces[j, 2], units[2], p, p_inverse)
+            found += times(pieces[j, 3], units[3], p, p_inverse)
+            to[j] = reduced(found, p, p_inverse)
 
 
 @compiled(types.void(_READ2, _READ, _READ, _F2, _F2, _F2, _F2, _F2))
@@ -84,22 +103,26 @@ def seal(
     words: (n, W) by coefficient, n <= N. noise: (N,) random words: errors, and which way to round.
     q: (3,) low words of q, and K. pieces: (L, 5) 2^(32 i - K). a, s: values.
     """
-    n = out.shape[1]
-    spare = np.empty((out.shape[0], n))
+    count, n = words.shape[0], out.shape[1]
+    errors, spare = np.empty(n), np.empty(n)
+    split, found = np.empty((count, 2 * words.shape[1])), np.empty(count)
     for j in range(n):
-        error, low, high = tossed(noise[j]), np.uint64(0), np.uint64(0)
-        if j < words.shape[0]:
-            low, high = _remainder(words[j], q)
-            if words.shape[1] == 1:
-                fraction = low >> (q[2] - np.uint64(DITHER_BITS))
-            else:
-                fraction = high >> np.uint64(64 - DITHER_BITS)
-            error += np.float64(noise[j] >> np.uint64(64 - DITHER_BITS) < fraction)
-        for i in range(out.shape[0]):
-            spare[i, j] = error - _modulo(low, high, pieces[i], table[i, 0], table[i, 1])
+        errors[j] = tossed(noise[j])
+    for j in range(count):
+        low, high = _remainder(words[j], q)
+        if words.shape[1] == 1:
+            fraction = low >> (q[2] - np.uint64(DITHER_BITS))
+        else:
+            fraction = high >> np.uint64(64 - DITHER_BITS)
+        errors[j] += np.float64(noise[j] >> np.uint64(64 - DITHER_BITS) < fraction)
+        _pieces(low, high, split[j])
     for i in range(out.shape[0]):
         p, p_inverse = table[i, 0], table[i, 1]
-        forward(spare[i], out[i], table[i])
+        _modulo(split, pieces[i], p, p_inverse, found)
+        spare[:] = errors
+        for j in range(count):
+            spare[j] -= found[j]
+        forward(spare, out[i], table[i])
         to, x, y = out[i], a[i], s[i]
         for j in range(n):
             to[j] = reduced(to[j] - times(x[j], y[j], p, p_inverse), p, p_inverse)
@@ -141,14 +164,10 @@ def _accumulate(
             _lay(columns, first, count, v * block, rows, block, tile)
         for i in range(primes):
             p, p_inverse = table[i, 0], table[i, 1]
-            if mode == 2:
-                values = stored[v, i]
-            else:
+            values = stored[v, i] if mode else x
+            if mode != 2:
                 used[:] = tile
-                forward(used, x, table[i])
-                values = x
-                if mode == 1:
-                    stored[v, i] = x
+                forward(used, values, table[i])
             _add_product(values, blocks[v, i], total[0, i], p, p_inverse)
             _add_product(values, vector[v, i], total[1, i], p, p_inverse)
             if (v - start) % 4 == 3 or v == stop - 1:
@@ -165,25 +184,22 @@ accumulate = compiled(
 )(_accumulate)
 
 
-@compiled(types.void(_F3, _F1, _READ2, _F3, _F2, _F3))
-def refresh(total: Any, r: Any, noise: Any, key: Any, table: Any, out: Any) -> None:
+@compiled(types.void(_F3, _F1, _F2, _F3, _F2, _F3))
+def refresh(total: Any, r: Any, errors: Any, key: Any, table: Any, out: Any) -> None:
     """out = the polynomials of total + an encryption of zero; total is used up.
 
-    total: (2, L, N) values within p. r: (N,) ternary. noise: (2, N) random words. key: (2, L, N)
-    values of the public key. out: (2, L, N).
+    total: (2, L, N) values within p. r: (N,) ternary. errors: (2, N). key: (2, L, N) values of
+    the public key. out: (2, L, N), within p.
     """
-    n = r.size
-    used, x = np.empty(n), np.empty(n)
+    used, x = np.empty(r.size), np.empty(r.size)
     for i in range(table.shape[0]):
-        p, p_inverse = table[i, 0], table[i, 1]
         used[:] = r
         forward(used, x, table[i])
         for half in range(2):
-            _add_product(x, key[half, i], total[half, i], p, p_inverse)
+            _add_product(x, key[half, i], total[half, i], table[i, 0], table[i, 1])
             centre(total[half, i], table[i])
             backward(total[half, i], out[half, i], table[i])
-            for j in range(n):
-                out[half, i, j] += tossed(noise[half, j])
+            out[half, i] += errors[half]
 
 
 @compiled(types.void(_F2, _READ2, _READ2, types.int64, _READ, _F3, _F2, _F2))
@@ -202,14 +218,20 @@ def mask(
     c0: (L, N). masks: (count, W). flood: (count, 2) random words below 2^(f + 1). pieces:
     (2, L, 5) 2^(32 i - K); and 2^(32 i) and 2^f. out: (L, count).
     """
+    count = masks.shape[0]
+    split, wide = np.empty((count, 2 * masks.shape[1])), np.empty((count, 4))
+    number, noise = np.empty(count), np.empty(count)
+    for o in range(count):
+        low, high = _remainder(masks[o], q)
+        _pieces(low, high, split[o])
+        _pieces(flood[o, 0], flood[o, 1], wide[o])
     for i in range(table.shape[0]):
         p, p_inverse = table[i, 0], table[i, 1]
-        for o in range(masks.shape[0]):
-            low, high = _remainder(masks[o], q)
+        _modulo(split, pieces[0, i], p, p_inverse, number)
+        _modulo(wide, pieces[1, i], p, p_inverse, noise)
+        for o in range(count):
             found = c0[i, o * block + block - 1] - pieces[1, i, 4]
-            found += _modulo(flood[o, 0], flood[o, 1], pieces[1, i], p, p_inverse)
-            found -= _modulo(low, high, pieces[0, i], p, p_inverse)
-            out[i, o] = reduced(found, p, p_inverse)
+            out[i, o] = reduced(found + noise[o] - number[o], p, p_inverse)
 
 
 @compiled(types.void(_F2, types.int64, _F2, _F2))
