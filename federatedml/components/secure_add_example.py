@@ -1,7 +1,7 @@
 """The toy that shows a site works: guest and host add up their numbers without showing them.
 
 Parties  guest: data_num ones; host: data_num ones.
-Maths    every number is the sum of two random shares in the integers modulo 2^64 (crypto.ring);
+Maths    every number is the sum of two random shares in the integers modulo 2^64 (crypto.rings);
          shares of a sum are sums of shares.
 Round    (1) guest -> host   a share of each of the guest's numbers
          (2) host -> guest   a share of each of the host's numbers
@@ -20,10 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federatedml.component import Component, Ctx, Inputs, Outputs, register
-from federatedml.crypto import ring
+from federatedml.crypto import rings
 from federatedml.params import Params, PositiveInt
 from federation import GUEST, HOST, Message
 from federation.errors import ProtocolViolation
+
+FRACTION_BITS = 20
+"""Numbers are multiples of 2^-20; their sum must stay below 2^43 in size."""
 
 LOG = logging.getLogger("secure_add_guest")
 """``flow test toy`` prints the lines of the guest's log that hold this name."""
@@ -59,10 +62,10 @@ class SecureAddExample(Component[SecureAddExampleParam]):
         return Outputs()
 
     def fit_host(self, ctx: Ctx, inputs: Inputs) -> Outputs:  # noqa: ARG002 (takes no input)
-        mine, theirs = ring.split(ring.encode(np.ones(self.params.data_num)))
+        mine, theirs = shares(np.ones(self.params.data_num))
         ctx.remote(Wire.host_share, theirs)  # (2)
         received = ctx.get(Wire.guest_share)  # (1)
-        ctx.remote(Wire.host_sum, ring.total(mine, received))  # (3)
+        ctx.remote(Wire.host_sum, total(mine, received))  # (3)
         return Outputs()
 
 
@@ -71,18 +74,28 @@ def run(ctx: Ctx, n: int) -> float:
     LOG.info("read the parameters: %d numbers of this party", n)
     x = np.ones(n)
     LOG.info("made this party's numbers")
-    mine, theirs = ring.split(ring.encode(x))
+    mine, theirs = shares(x)
     LOG.info("split each into two random shares")
     ctx.remote(Wire.guest_share, theirs)  # (1)
     LOG.info("sent one share of each to the host")
     received = ctx.get(Wire.host_share)  # (2)
     LOG.info("received a share of each of the host's numbers")
-    own = ring.total(mine, received)
+    own = total(mine, received)
     LOG.info("added the shares held here")
     others = ctx.get(Wire.host_sum)  # (3)
     if others.shape != (1,):
         raise ProtocolViolation(ctx.hosts[0], Wire.host_sum.name, "not one number")
     LOG.info("received the sum of the shares held by the host")
-    total = float(ring.decode(own + others)[0])  # (4)
-    LOG.info("success to calculate secure_sum, it is %s", total)
-    return total
+    found = float(rings.decode(own + others, FRACTION_BITS, 64)[0])  # (4)
+    LOG.info("success to calculate secure_sum, it is %s", found)
+    return found
+
+
+def shares(x: rings.Floats) -> tuple[rings.Words, rings.Words]:
+    """Two shares of (n,) numbers, each uniform."""
+    return rings.split(rings.encode(x, FRACTION_BITS, 64), 64)
+
+
+def total(mine: rings.Words, received: rings.Words) -> rings.Words:
+    """(1,) the sum of all shares that this party holds."""
+    return rings.total(np.concatenate([mine, received]), 64)[None]
