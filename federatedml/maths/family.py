@@ -24,6 +24,10 @@ from federatedml.maths import glm
 from federatedml.maths.glm import Floats
 
 
+MAX_EXPONENT = 700.0
+"""A predicted count is at most e^700: a row far out of range gives a number, not infinity."""
+
+
 @dataclass(frozen=True)
 class Share:
     """What the guest knows of the residual: constant (n,), factor (n,) or None for ones."""
@@ -126,7 +130,7 @@ class Poisson:
         return v
 
     def mean(self, eta: Floats) -> Floats:
-        return np.exp(eta)
+        return np.exp(np.minimum(eta, MAX_EXPONENT))
 
 
 def _additive(v: Floats, weight: Floats | None) -> Share:
