@@ -137,9 +137,9 @@ def products(n: int, k: int) -> None:
     words = scaling.words(u, f)
     steps = {}
     steps["encrypt u"], sealed = timed(lambda: secret.encrypt(words, cut, cores=CORES))
-    steps["scale X"], e = timed(lambda: scaling.scales([(scaling.norms(x), f)]))
-    steps["round X"], whole = timed(lambda: scaling.integers(x, e - f))
-    steps["prepare X"], ready = timed(lambda: lattice.prepare(params_, cut, whole))
+    steps["scale X"], e = timed(lambda: scaling.scales([(scaling.norms(x, cores=CORES), f)]))
+    steps["round X"], (columns, norms) = timed(lambda: scaling.columns(x, e - f, cores=CORES))
+    ready = lattice.Ready(params_, cut, columns, norms, budget=1 << 31)
     multiply = lambda: secret.public.multiply([(sealed, ready)], cores=CORES)  # noqa: E731
     steps["product, first"], _ = timed(multiply)
     steps["product, second"], _ = timed(multiply)
@@ -161,7 +161,9 @@ def paillier_product(n: int, k: int) -> None:
     encrypting, c = timed(lambda: key.encrypt(x[:, 0], cores=CORES))
     multiplying, _ = timed(lambda: key.matvec(x, c, 23, cores=CORES))
     for name, seconds in (("encrypt u", encrypting), ("product", multiplying)):
-        print(f"  Paillier {name:9} {seconds:8.3f} s  {seconds / (n * k) * 1e9:8.0f} ns ({n:,} rows)")
+        print(
+            f"  Paillier {name:9} {seconds:8.3f} s  {seconds / (n * k) * 1e9:8.0f} ns ({n:,} rows)"
+        )
 
 
 def main() -> None:

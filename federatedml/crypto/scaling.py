@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from federatedml.crypto.scaling_kernels import add_norms, round_columns
+from federatedml.crypto.threads import each
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -54,6 +55,7 @@ MOST_ROOM = 96
 
 _MOST, _INT32 = 900, 2.0**31 - 1
 _NO_ROWS: Floats = np.empty(0)
+_PART = 1 << 14
 
 
 def fraction_bits(u: Floats) -> int:
@@ -91,7 +93,7 @@ class Norms:
     n_rows: int
 
 
-def norms(x: Matrix, rows: Floats | None = None) -> Norms:
+def norms(x: Matrix, rows: Floats | None = None, *, cores: int = 1) -> Norms:
     """Of the columns of x, or of diag(rows) x. Raises ValueError unless all are finite.
 
     Cost: a pass over x, about 1 ns for an entry.
@@ -99,18 +101,35 @@ def norms(x: Matrix, rows: Floats | None = None) -> Norms:
     n, k = x.shape
     if n > MAX_ROWS:
         raise ValueError(f"{n} rows in a batch and at most {MAX_ROWS} fit: set a batch_size")
-    weight = _NO_ROWS if rows is None else np.abs(rows)
-    found = Norms(np.zeros(k), np.zeros(k), np.zeros(k), n)
     if isinstance(x, np.ndarray):
-        add_norms(np.ascontiguousarray(x), weight, found.l1, found.squares, found.largest)
+        parts = _parts(n)
+        found = np.zeros((len(parts), 3, k))
+        add = lambda i: add_norms(_plain(x), _plain(rows), *parts[i], found[i])  # noqa: E731
+        each(add, range(len(parts)), cores)
+        l1, squares, largest = found[:, 0].sum(axis=0), found[:, 1].sum(axis=0), found[:, 2]
+        largest = largest.max(axis=0, initial=0.0)
     else:
+        l1, squares, largest = np.zeros(k), np.zeros(k), np.zeros(k)
         size = np.abs(x.data)
-        size = size if rows is None else size * np.repeat(weight, np.diff(x.indptr))
-        np.add.at(found.l1, x.indices, size)
-        np.add.at(found.squares, x.indices, size * size)
-        np.maximum.at(found.largest, x.indices, size)
-    if not (np.isfinite(found.l1).all() and np.isfinite(found.squares).all()):
+        size = size if rows is None else size * np.repeat(np.abs(rows), np.diff(x.indptr))
+        np.add.at(l1, x.indices, size)
+        np.add.at(squares, x.indices, size * size)
+        np.maximum.at(largest, x.indices, size)
+    if not (np.isfinite(l1).all() and np.isfinite(squares).all()):
         raise ValueError("features must be finite: fill or drop what is not")
+    return Norms(l1, squares, largest, n)
+
+
+def _parts(n_rows: int) -> list[tuple[int, int]]:
+    """The same whatever cores there are: sums of floats depend on where they are cut."""
+    cuts = range(0, n_rows, _PART)
+    return [(start, min(start + _PART, n_rows)) for start in cuts]
+
+
+def _plain(x: Floats | None) -> Floats:
+    """As the kernels want it: rows one after the other, read only; none for None."""
+    found = np.ascontiguousarray(_NO_ROWS if x is None else x, dtype=np.float64).view()
+    found.flags.writeable = False
     return found
 
 
@@ -135,46 +154,62 @@ def _largest(size: Floats, limit: float) -> Exponents:
     return np.asarray(np.clip(found, -_MOST, _MOST), dtype=np.int64)
 
 
-def integers(
-    x: Matrix,
+def integers(x: Matrix, scale: Exponents) -> NDArray[Any] | sparse.csr_matrix:
+    """x with column j rounded to multiples of 2^-scale[j], as whole numbers; csr stays csr."""
+    if isinstance(x, np.ndarray):
+        return columns(x, scale)[0].T
+    return thin_integers(x, scale)
+
+
+def columns(
+    x: Floats,
     scale: Exponents,
     rows: Floats | None = None,
     further: Floats | None = None,
     *,
     largest: Floats | None = None,
-) -> NDArray[Any] | sparse.csr_matrix:
-    """diag(rows) x with column j rounded to multiples of 2^-scale[j], as whole numbers.
+    cores: int = 1,
+) -> tuple[NDArray[Any], Floats]:
+    """The columns of diag(rows) x as rows of whole numbers, column j in multiples of 2^-scale[j].
 
     further: (n,) whole numbers, appended as one more column. largest: (k,) as in ``Norms``.
-    Dense gives int32 or float64 in columns one after the other, as a lattice product reads them;
-    csr gives csr. Cost: a pass over x and the result, about 2 ns for an entry.
+    Returns (k, n) int32, or float64 where a number needs it, and (k,) the squared L2 norms.
+    Cost: a pass over x and the result, about 3 ns for an entry.
     """
-    factor = np.ldexp(1.0, scale.astype(np.int32))
-    if isinstance(x, np.ndarray):
-        size = norms(x, rows).largest if largest is None else largest
-        return _dense_integers(x, factor, rows, further, float(np.max(size * factor, initial=0.0)))
-    data = x.data * factor[x.indices]
+    (n, k), factor = x.shape, np.ldexp(1.0, scale.astype(np.int32))
+    size = norms(x, rows, cores=cores).largest if largest is None else largest
+    most = float(np.max(size * factor, initial=0.0))
+    if further is not None:
+        most = max(most, float(np.abs(further).max(initial=0.0)))
+    found = np.empty((k + (further is not None), n), np.int32 if most < _INT32 else np.float64)
+    parts = _parts(n)
+    squares = np.zeros((len(parts), len(found)))
+    each(
+        lambda i: round_columns(_plain(x), factor, _plain(rows), *parts[i], found, squares[i]),
+        range(len(parts)),
+        cores,
+    )
+    total = squares.sum(axis=0)
+    if further is not None:
+        found[k], total[k] = further, float(further @ further)
+    return found, total
+
+
+def thin_integers(
+    x: sparse.csr_matrix,
+    scale: Exponents,
+    rows: Floats | None = None,
+    further: Floats | None = None,
+) -> sparse.csr_matrix:
+    """What ``columns`` gives, of a csr matrix and as one: (n, k)."""
+    data = x.data * np.ldexp(1.0, scale.astype(np.int32))[x.indices]
     if rows is not None:
         data *= np.repeat(rows, np.diff(x.indptr))
     whole = sparse.csr_matrix((np.rint(data), x.indices, x.indptr), shape=x.shape)
     if further is None:
         return whole
-    parts: list[Any] = [whole, further[:, None]]
-    return sparse.csr_matrix(sparse.hstack(parts, format="csr"))
-
-
-def _dense_integers(
-    x: Floats, factor: Floats, rows: Floats | None, further: Floats | None, largest: float
-) -> NDArray[Any]:
-    (n, k), weight = x.shape, _NO_ROWS if rows is None else rows
-    if further is not None:
-        largest = max(largest, float(np.abs(further).max(initial=0.0)))
-    dtype = np.int32 if largest < _INT32 else np.float64
-    columns = np.empty((k + (further is not None), n), dtype=dtype)
-    round_columns(np.ascontiguousarray(x), factor, weight, columns)
-    if further is not None:
-        columns[k] = further
-    return columns.T
+    blocks: list[Any] = [whole, further[:, None]]
+    return sparse.csr_matrix(sparse.hstack(blocks, format="csr"))
 
 
 def column_room(column: Floats, bits: int) -> int:

@@ -124,14 +124,14 @@ def opened(ctx: Ctx, family: Family) -> OwnKeys:
     """
     params = lattice.parameters(word_bits=64)
     if ctx.role == ARBITER:
-        return OwnKeys(family, params, None, Columns(params))
+        return OwnKeys(family, params, None, Columns(params, ctx.cores))
     secret = lattice.keygen(params)
     ctx.remote(Wire.key, secret.public)
     public = ctx.gather(Wire.key)
     for party, key in public.items():
         if key.params != params:
             raise ProtocolViolation(party, Wire.key.name, f"no key for {params.describe()}")
-    return OwnKeys(family, params, Keys(secret, public, _pads(ctx)), Columns(params))
+    return OwnKeys(family, params, Keys(secret, public, _pads(ctx)), Columns(params, ctx.cores))
 
 
 def _pads(ctx: Ctx) -> dict[Party, Pads]:
@@ -189,7 +189,7 @@ class OwnKeys:
         return self.params.describe()
 
     def renewed(self) -> OwnKeys:
-        return OwnKeys(self.family, self.params, self.keys, Columns(self.params))
+        return OwnKeys(self.family, self.params, self.keys, self.columns.renewed())
 
     def guest(self, ctx: Ctx, part: Slice, share: Share, own: float | None) -> Floats:
         vectors = spread(share, part)
@@ -305,7 +305,7 @@ class OwnKeys:
         masks, total, entries = {}, np.zeros(k, np.uint64), []
         for owner, of_owner in terms.items():
             product, masks[owner] = self.columns.product(
-                self.keys.public[owner], part.x, part.number, of_owner, exponents, cores=ctx.cores
+                self.keys.public[owner], part.x, part.number, of_owner, exponents
             )
             ctx.remote(Wire.product, product, to=owner)  # (2)
         for party, product in ctx.each(Wire.product):

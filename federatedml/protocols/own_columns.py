@@ -56,10 +56,14 @@ class Kept:
 class Columns:
     """What a party makes of its x, and keeps of it where a batch comes again."""
 
-    def __init__(self, params: lattice.Parameters) -> None:
-        self._params = params
+    def __init__(self, params: lattice.Parameters, cores: int) -> None:
+        self._params, self._cores = params, cores
         self._kept: dict[int, Kept] = {}
         self._room = MEMORY_BYTES
+
+    def renewed(self) -> Columns:
+        """With nothing kept."""
+        return Columns(self._params, self._cores)
 
     def exponents(self, x: Matrix, number: int | None, terms: Sequence[Term]) -> Exponents:
         """(k,) the fraction bits that the sum of all terms' products has.
@@ -67,7 +71,9 @@ class Columns:
         Raises ValueError for features that are not finite, or too many rows.
         """
         plain = self._norms(x, number)
-        parts = [plain if t.rows is None else scaling.norms(x, t.rows) for t in terms]
+        parts = [
+            plain if t.rows is None else scaling.norms(x, t.rows, cores=self._cores) for t in terms
+        ]
         return scaling.scales([(part, t.bits) for part, t in zip(parts, terms, strict=True)])
 
     def product(
@@ -77,8 +83,6 @@ class Columns:
         number: int | None,
         terms: Sequence[Term],
         exponents: Exponents,
-        *,
-        cores: int,
     ) -> tuple[lattice.SealedProduct, Words]:
         """Of one vector owner: what to send it, and the mask of what it opens.
 
@@ -86,7 +90,7 @@ class Columns:
         the terms have a further column.
         """
         pairs = [(t.sealed, self._ready(x, number, t, exponents)) for t in terms]
-        return public.multiply(pairs, cores=cores)
+        return public.multiply(pairs, cores=self._cores)
 
     def _ready(
         self, x: Matrix, number: int | None, term: Term, exponents: Exponents
@@ -94,14 +98,13 @@ class Columns:
         scale, cut = exponents - term.bits, term.sealed.tile
         if number is not None and term.rows is None:
             return self._kept_ready(x, self._kept[number], term, scale, cut)
-        whole = scaling.integers(x, scale, term.rows, term.further)
-        return lattice.prepare(self._params, cut, whole, budget=0)
+        return self._made(x, term, scale)
 
     def _norms(self, x: Matrix, number: int | None) -> Norms:
         if number is None:
-            return scaling.norms(x)
+            return scaling.norms(x, cores=self._cores)
         if number not in self._kept:
-            self._kept[number] = Kept(scaling.norms(x))
+            self._kept[number] = Kept(scaling.norms(x, cores=self._cores))
         return self._kept[number].norms
 
     def _kept_ready(
@@ -112,16 +115,33 @@ class Columns:
         ready, room = kept.ready.get(key, (None, 0))
         if ready is not None and _takes(ready, x.shape[1], term.further):
             return ready
-        whole = scaling.integers(x, scale, None, term.further, largest=kept.norms.largest)
         if ready is None:
             if len(kept.ready) == SCALES_KEPT:
                 self._room += kept.ready.pop(next(iter(kept.ready)))[1]
             room = min(self._room, self._size(cut))
             self._room -= room
-        found = lattice.prepare(self._params, cut, whole, budget=room)
+        found = self._made(x, term, scale, kept.norms.largest, room)
         if room:
             kept.ready[key] = found, room
         return found
+
+    def _made(
+        self,
+        x: Matrix,
+        term: Term,
+        scale: Exponents,
+        largest: Floats | None = None,
+        budget: int = 0,
+    ) -> lattice.Ready:
+        cut = term.sealed.tile
+        if not isinstance(x, np.ndarray):
+            whole = scaling.thin_integers(x, scale, term.rows, term.further)
+            return lattice.prepare(self._params, cut, whole, budget=budget, cores=self._cores)
+        columns, squares = scaling.columns(
+            x, scale, term.rows, term.further, largest=largest, cores=self._cores
+        )
+        # ``prepare`` would copy: these are what it makes, and within the norm by their scales.
+        return lattice.Ready(self._params, cut, columns, squares, budget)
 
     def _size(self, cut: lattice.Tile) -> int:
         """Bytes of the transforms of a matrix."""

@@ -81,16 +81,16 @@ def test_column_norms_stay_within_what_the_lattice_takes():
 @pytest.mark.parametrize("rows", [None, np.linspace(-2, 5, 50)], ids=["plain", "weighted"])
 def test_sparse_columns_get_the_integers_of_dense_ones(rows):
     x = RNG.normal(size=(50, 6)) * (RNG.random((50, 6)) < 0.2)
-    thin = sparse.csr_matrix(x)
+    thin, s, further = sparse.csr_matrix(x), np.arange(6) + 10, np.arange(50.0)
     dense_norms, thin_norms = scaling.norms(x, rows), scaling.norms(thin, rows)
-    np.testing.assert_allclose(thin_norms.l1, dense_norms.l1, rtol=1e-14)
-    np.testing.assert_allclose(thin_norms.squares, dense_norms.squares, rtol=1e-14)
-    s = np.arange(6) + 10
-    whole = scaling.integers(thin, s, rows)
-    assert sparse.issparse(whole)
-    np.testing.assert_array_equal(whole.toarray(), scaling.integers(x, s, rows))
-    scaled = x * 2.0**s if rows is None else rows[:, None] * x * 2.0**s
-    np.testing.assert_array_equal(whole.toarray(), np.rint(scaled))
+    for name in ("l1", "squares", "largest"):
+        found, expected = getattr(thin_norms, name), getattr(dense_norms, name)
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+    for more in (None, further):
+        whole = scaling.thin_integers(thin, s, rows, more)
+        assert sparse.issparse(whole)
+        np.testing.assert_array_equal(whole.toarray().T, scaling.columns(x, s, rows, more)[0])
+    assert sparse.issparse(scaling.integers(thin, s))
 
 
 @pytest.mark.parametrize("u", [2.0**34, -(2.0**34), np.inf, np.nan])
@@ -137,14 +137,29 @@ def test_a_word_is_the_number_modulo_2_to_the_64():
         assert scaling.reals(scaling.word(value, 20), e)[0] == value
 
 
-@pytest.mark.parametrize("rows", [None, np.linspace(-2, 5, 9000)], ids=["plain", "weighted"])
+@pytest.mark.parametrize("rows", [None, np.linspace(-2, 5, 40_000)], ids=["plain", "weighted"])
 @pytest.mark.parametrize(("scale", "dtype"), [(10, np.int32), (40, np.float64)])
-def test_dense_integers_lie_in_columns_and_take_one_more(rows, scale, dtype):
-    x = RNG.normal(size=(9000, 2))
-    further = np.arange(9000.0)
-    whole = scaling.integers(x, np.array([scale, 3]), rows, further)
-    assert whole.dtype == dtype
-    assert whole.T.flags.c_contiguous
-    weighted = x if rows is None else rows[:, None] * x
-    np.testing.assert_array_equal(whole[:, :2], np.rint(weighted * 2.0 ** np.array([scale, 3])))
-    np.testing.assert_array_equal(whole[:, 2], further)
+@pytest.mark.parametrize("cores", [1, 3])
+def test_dense_columns_are_rounded_and_may_have_one_more(rows, scale, dtype, cores):
+    x = RNG.normal(size=(40_000, 2))
+    further, s = np.arange(40_000.0), np.array([scale, 3])
+    found, squares = scaling.columns(x, s, rows, further, cores=cores)
+    assert found.dtype == dtype
+    weighted = x if rows is None else x * 2.0**s * rows[:, None] / 2.0**s
+    np.testing.assert_array_equal(found[:2].T, np.rint(weighted * 2.0**s))
+    np.testing.assert_array_equal(found[2], further)
+    np.testing.assert_allclose(squares, (found.astype(float) ** 2).sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_matrix_may_be_read_only_and_lie_in_any_order(order):
+    x = np.array(RNG.normal(size=(70, 3)), order=order)
+    x.flags.writeable = False
+    np.testing.assert_allclose(scaling.norms(x).l1, np.abs(x).sum(axis=0), rtol=1e-14)
+    np.testing.assert_array_equal(scaling.integers(x, np.full(3, 8)), np.rint(256 * x))
+
+
+def test_norms_do_not_depend_on_the_number_of_cores():
+    x = RNG.normal(size=(50_000, 2))
+    one, three = (scaling.norms(x, cores=cores) for cores in (1, 3))
+    np.testing.assert_array_equal(one.l1, three.l1)
