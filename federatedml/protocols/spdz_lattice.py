@@ -22,7 +22,8 @@ def crossed(ctx: Ctx, link: Link, a: Words, b: Words, word_bits: WordBits) -> Wo
     if n < c:
         turned = crossed(ctx, link, b.swapaxes(0, 1), a.swapaxes(0, 1), word_bits)
         return np.ascontiguousarray(turned.swapaxes(0, 1))
-    digits = sshe_products.digits(link, wide(a.swapaxes(0, 1), word_bits), ctx.name)
+    turned_a = wide(a.swapaxes(0, 1), word_bits)
+    digits = sshe_products.digits(link, turned_a, ctx.name, sshe_products.BUDGET if c > 1 else 0)
     for j in range(c):
         sshe_products.offer(ctx, link, wide(b[:, j], word_bits), n * LIMBS)
     sent = [sshe_products.joined(sshe_products.answered(ctx, link, digits)) for _ in range(c)]

@@ -96,10 +96,10 @@ def _tile(link: Link, inner: int, outputs: int) -> lattice.Tile:
     return lattice.tile(link.params, inner, outputs, NORM_BITS)
 
 
-def digits(link: Link, words: Words, name: str) -> lattice.Ready:
+def digits(link: Link, words: Words, name: str, budget: int = 0) -> lattice.Ready:
     """A matrix of words (inner, c) as LIMBS columns of digits for each of its own."""
     cut = rings.limbs(words, BITS, LIMB_BITS)
-    return columns(link, cut.reshape(len(cut), -1), name)
+    return columns(link, cut.reshape(len(cut), -1), name, budget)
 
 
 def joined(products: Words) -> Words:
