@@ -9,9 +9,12 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
+from federatedml import cross_validation, runner
+from federatedml.component import Ctx, Inputs, NamedData
 from federatedml.components.hetero_linr import HeteroLinR, HeteroLinRModel
 from federatedml.errors import BadData, BadParameters
 from federation import codec
+from federation.transport.inproc import run
 from tests import pooled
 from tests.protocol import glm_parties
 from tests.protocol.glm_parties import BANK, JUDGE, SHOP, G, cut, joined, pooled_columns
@@ -256,3 +259,37 @@ def test_of_small_sums_the_arbiter_can_read_only_the_total():
     assert [words.shape for words in sent] == [(1, 3), (1, 3)]
     top = [int(words[0, 2]) for words in sent]
     assert all(2**40 < word < 2**64 - 2**40 for word in top), "a bare number has a top word of 0"
+
+
+def test_every_fold_of_a_cross_validation_is_a_pooled_training_of_its_rows():
+    p = params(cv_param={"need_cv": True, "n_splits": 3, "shuffle": True, "random_seed": 4})
+    x, y = data()
+    frames = cut(x, (BANK,), y)
+
+    def party(me):
+        def play(ctx):
+            given = [NamedData("transform_0", "data", frames[me])] if me in frames else []
+            return runner.run(HeteroLinR(p), ctx, Inputs({"train_data": given})).data[0]
+
+        return play
+
+    results, _ = run({me: party(me) for me in (G, BANK, JUDGE)}, Ctx)
+    history = results[G]
+    said = dict(zip(history.ids.to_pylist(), history.score, strict=True))
+    assert len(said) == 3 * N
+    pooled_x = pooled_columns(x)
+    for fold, rows in enumerate(cross_validation.folds(N, p.cv_param)):
+        others = np.setdiff1d(np.arange(N), rows)
+        w, _ = pooled.linear_regression(pooled_x[others], y[others], p)
+        found = [said[f"id{row}#fold{fold}#validate"] for row in rows]
+        np.testing.assert_allclose(found, pooled_x[rows] @ w, atol=1e-7)
+
+
+def test_training_goes_on_from_a_checkpoint():
+    keeps = {"callbacks": ["ModelCheckpoint"], "save_freq": 2}
+    whole, _ = trained(params(max_iter=4, callback_param=keeps))
+    kept = {party: report.checkpoints for party, (_, _, report) in whole.items()}
+    assert {tuple(step for step, _, _ in steps) for steps in kept.values()} == {(0, 2)}
+    starts = {party: steps[-1][2] for party, steps in kept.items()}
+    rest, _ = trained(params(max_iter=4), starts=starts)
+    np.testing.assert_allclose(joined(rest), joined(whole), rtol=1e-9)
