@@ -129,7 +129,16 @@ def total_weight(frame: Frame, component: str) -> float:
 
 
 def distinct_labels(frame: Frame, component: str) -> list[Label]:
-    """The sorted labels of this party's rows. Raises BadData where a row has none."""
+    """The sorted labels of this party's rows.
+
+    Raises BadData where there is nothing to learn from: no rows, no features, no label of a row.
+    """
+    if not frame.n_rows or not frame.n_features:
+        what = "features" if frame.n_rows else "rows"
+        raise BadData(
+            f"{component}: this party's data has no {what}; leave the party out, or check what "
+            "goes in upstream"
+        )
     if frame.label is None:
         raise BadData(f"{component}: the data has no label; set with_label upstream")
     column = frame.label if isinstance(frame.label, pa.Array) else pa.array(frame.label)

@@ -191,6 +191,7 @@ class HomoLR(Trainer[HomoLRParams]):
         """All binary models, one after the other. seen: train and validate rows."""
         train = seen[0]
         assert train is not None
+        ctx.report.summary({"validation_metrics": {}})
         client, weight = Client(ctx, self._terms(ctx)), homo_side.total_weight(train, ctx.name)
         client.submit(np.array([weight, float(train.n_rows)]), COUNT_BITS)  # (4)
         share = float(np.ldexp(weight, -ctx.get(Wire.magnitude)))

@@ -290,7 +290,7 @@ def test_more_classes_are_one_model_each(names):
         w, _ = twin(params(), x, y == c)
         np.testing.assert_allclose([*part.weight.values(), part.intercept], w, atol=1e-9)
     assert said.classes == (names or [0, 1, 2])
-    assert set(report.told) == {*(str(c) for c in said.classes), "security"}
+    assert set(report.told) == {*(str(c) for c in said.classes), "security", "validation_metrics"}
     assert set(results[JUDGE][2].told) == {"0", "1", "2", "security", "lost_parties"}
     assert results[JUDGE][2].metrics == {}
 
@@ -445,6 +445,7 @@ def test_losses_and_summaries_are_shown_under_their_own_names(two_hosts):
     assert told["local_loss_history"] == results[G][0].param.loss_history
     assert set(told["coef"]) == {f"x{i}" for i in range(K)}
     assert "shares 2 of 3" in told["security"]
+    assert told["validation_metrics"] == {}
 
 
 def test_performance_is_evaluated_and_checkpoints_are_kept_at_every_client():
@@ -547,6 +548,8 @@ def names_of_host(names):
         (lambda: names_of_host(["x1", "x0", "x2", "x3"]), BadData, "another order"),
         (lambda: {**split(), BANK: frame(data()[0])}, BadData, "no label"),
         (lambda: {**split(), G: frame(data()[0])}, BadData, "no label"),
+        (lambda: {**split(), BANK: frame(np.ones((0, K)), np.ones(0))}, BadData, "has no rows"),
+        (lambda: {**split(), BANK: frame(np.ones((9, 0)), np.ones(9))}, BadData, "no features"),
         (lambda: split(label=np.ones(N, dtype=int)), BadData, "the same label"),
         (lambda: split(label=np.arange(N)), BadData, "60 classes in 60 rows"),
         (
