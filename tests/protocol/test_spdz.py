@@ -1,5 +1,7 @@
 """Arithmetic on shares equals numpy's, with a dealer and without, and shows nothing else."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -375,3 +377,14 @@ def test_two_hosts_are_refused():
     other = Party(HOST, "10001")
     with pytest.raises(BadParameters, match="2 hosts"):
         inproc.run(dict.fromkeys([GUEST_, HOST_, other], spdz.Session), Ctx)
+
+
+def test_the_page_on_sharing_numbers_runs():
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "share-numbers.md").read_text("utf8")
+    names: dict = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    guest, host = (names["results"][party] for party in names["parties"])
+    assert guest["inner product"] == pytest.approx(17.625, abs=1e-6)
+    np.testing.assert_allclose(host["least"], [3.0, 1.25, 2.0], atol=1e-6)
+    assert guest["host only"] is None
+    np.testing.assert_allclose(host["host only"], [3.0, 2.3125], atol=1e-5)
