@@ -24,14 +24,16 @@ Source   FATE 1.x's parameters and models. docs/compat and docs/security: hetero
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federatedml import glm_watch, stepwise
 from federatedml.component import Ctx, Trainer
+from federatedml.crypto.errors import CryptoError
 from federatedml.data.frame import Frame, Predictions
 from federatedml.data.predicting import predictions
 from federatedml.errors import BadData
@@ -50,6 +52,9 @@ from federation import ARBITER, GUEST, HOST, Message
 from federation.errors import ProtocolViolation
 
 P = TypeVar("P", bound=HeteroGlmParams)
+S = TypeVar("S")
+R = TypeVar("R")
+Q = ParamSpec("Q")
 
 
 class Wire:
@@ -108,6 +113,21 @@ class Wire:
     masked_score = Message[NDArray[np.uint64]](
         {HOST}, {GUEST}, kind="masked", reveals="the sum over all hosts of X_h w_h of every row"
     )
+
+
+def _explained(
+    method: Callable[Concatenate[S, Ctx, Q], R],
+) -> Callable[Concatenate[S, Ctx, Q], R]:
+    """What ciphertexts refuse (numbers out of range) is told as the component's own error."""
+
+    @wraps(method)
+    def told(self: S, ctx: Ctx, /, *args: Q.args, **kwargs: Q.kwargs) -> R:
+        try:
+            return method(self, ctx, *args, **kwargs)
+        except CryptoError as error:
+            raise BadData(f"{ctx.name}: {error}") from error
+
+    return told
 
 
 class HeteroGlm(Trainer[P]):
@@ -191,6 +211,7 @@ class HeteroGlm(Trainer[P]):
 
     # Training of one model.
 
+    @_explained
     def learn_guest(
         self, ctx: Ctx, agreed: Agreed, rows: GuestRows, begun: SingleModel | None, watch: Watch
     ) -> SingleModel:
@@ -221,6 +242,7 @@ class HeteroGlm(Trainer[P]):
                 break
         return watch.best(side.model())
 
+    @_explained
     def learn_host(
         self, ctx: Ctx, agreed: Agreed, train: Frame, begun: SingleModel | None, watch: Watch
     ) -> SingleModel:
@@ -242,6 +264,7 @@ class HeteroGlm(Trainer[P]):
                 break
         return watch.best(side.model())
 
+    @_explained
     def learn_arbiter(
         self, ctx: Ctx, agreed: Agreed, begun: SingleModel | None, watch: Watch
     ) -> SingleModel:
@@ -354,6 +377,7 @@ class HeteroGlm(Trainer[P]):
 
     # Prediction. The arbiter takes no part.
 
+    @_explained
     def predict_guest(self, ctx: Ctx, model: LinearModel, data: Frame) -> Predictions:
         own = self.own_score(ctx, model, data)
         if len(ctx.hosts) == 1:
@@ -366,6 +390,7 @@ class HeteroGlm(Trainer[P]):
             )
         return self.said(model, data, self.family.mean(own + theirs))
 
+    @_explained
     def predict_host(self, ctx: Ctx, model: LinearModel, data: Frame) -> None:
         own = glm_watch.score(model, data, ctx.name)
         if len(ctx.hosts) == 1:

@@ -203,6 +203,12 @@ def test_a_party_without_features_is_refused(empty):
         glm_parties.trained(HeteroLinR, params(), frames)
 
 
+def test_numbers_beyond_the_range_of_the_key_are_told_with_the_remedy():
+    short = {"method": "Paillier", "key_length": 160}
+    with pytest.raises(BadData, match=r"component_0: .* use a longer key, scale the features"):
+        trained(params(encrypt_param=short))
+
+
 def test_parties_that_are_told_different_schemes_say_so():
     here, there = params(), params(encrypt_param={"method": "OU", "key_length": 512})
     x, y = data()
