@@ -10,19 +10,20 @@ Round    (1) each -> other        its lattice key, once for all models
          for each batch           [.] is encrypted under the key of who sends it
          (4) each -> other        [its share of the other's weights]; back: products with the
                                   receiver's rows, masked: both have shares of z, so of d
-         (5) each -> other        [its share of d]; back: products with the receiver's columns,
-                                  masked: both have shares of the gradient and of the loss
-         (6) guest -> host        with L2 [its share of all weights]; back: masked, the squared
-                                  norm in shares. Then both move their shares of the weights
+         (5) guest -> host        at once, with L2 [its share of all weights]; back, masked: both
+                                  have shares of the squared norm
+         (6) each -> other        [its share of d]; back: products with the receiver's columns,
+                                  masked: both have shares of the gradient and of the loss, and
+                                  move their shares of the weights
          for each iteration
          (7) host -> guest        its share of the loss; and, for early_stop weight_diff, of the
-                                  squared step, found as in (6)
+                                  squared step, found as in (5)
          (8) guest -> host        whether to stop
          at the end
          (9) each -> other        its share of the other's weights; with
                                   encrypted_reveal_in_host from the host to the guest only
-         with reveal_every_iter each party has its own weights in the clear: no (3), (4), (6), (9)
-         (10) each -> other       after (5) its share of the other's gradient
+         with reveal_every_iter each party has its own weights in the clear: no (3) to (5), (9)
+         (10) each -> other       after (6) its share of the other's gradient
          to predict
          (11) host -> guest       X_h w_h; if w_h is shared, the guest sends [its share of w_h]
                                   first, and adds up two shares of X_h w_h
@@ -186,12 +187,11 @@ class _Training:
         self._weights.mark()
         loss = rings.zeros((1,), BITS)
         for cut, part in batches:
-            d = self._weights.residual(cut, part)  # (4)
-            found = sshe_steps.slopes(  # (5)
+            d, penalty = self._weights.residual(cut, part)  # (4) (5)
+            found = sshe_steps.slopes(  # (6)
                 self._ctx, self._link, part, d, self._n_theirs, weighted=self._weighted
             )
-            loss = rings.add(loss, found.loss, BITS)
-            loss = rings.add(loss, self._weights.penalty(part.n_rows), BITS)  # (6)
+            loss = rings.add(loss, rings.add(found.loss, penalty, BITS), BITS)
             self._weights.move(part, found, t)  # (10)
         return self._shown(loss), self._weights.change() if weighs else 0.0  # (7)
 

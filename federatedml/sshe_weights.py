@@ -103,14 +103,12 @@ class Weights(Protocol):
         budget: bytes that transforms of its features may take.
         """
 
-    def residual(self, rows: slice, part: Part) -> Words:
-        """(m,) this party's share of d."""
+    def residual(self, rows: slice, part: Part) -> tuple[Words, Words]:
+        """This party's shares of d, (m,), and of the penalty's loss times m / factor, (1,) with
+        LOSS_BITS."""
 
     def move(self, part: Part, found: Slopes, t: int) -> None:
         """One step of iteration t."""
-
-    def penalty(self, n_rows: int) -> Words:
-        """(1,) a share of the penalty's loss times n_rows / factor, LOSS_BITS."""
 
     def mark(self) -> None:
         """Remember the weights, for ``change``."""
@@ -161,12 +159,12 @@ class OpenWeights:
         slopes = sshe_products.columns(self._link, x, self._ctx.name, budget)
         return Part(x, slopes, weight=self._rows.weight_words(rows))
 
-    def residual(self, rows: slice, part: Part) -> Words:
+    def residual(self, rows: slice, part: Part) -> tuple[Words, Words]:
         v = np.ldexp(self._rows.x[rows] @ self._descent.w, -self._line.shift)
         v = v if self._rows.y is None else v - self._rows.y[rows]
         if not np.abs(v).max() ** 2 * part.n_rows < MAX_LOSS:
             raise diverged(self._ctx)
-        return rings.encode(v, FRACTION_BITS, BITS)
+        return rings.encode(v, FRACTION_BITS, BITS), self._penalty(part.n_rows)
 
     def move(self, part: Part, found: Slopes, t: int) -> None:
         wire = sshe_steps.Wire.gradient
@@ -175,7 +173,7 @@ class OpenWeights:
         total = np.ldexp(rings.decode(words, 0, BITS), -scales)
         self._descent.move(self._descent.gradient(total, part.n_rows), t)
 
-    def penalty(self, n_rows: int) -> Words:
+    def _penalty(self, n_rows: int) -> Words:
         own = self._descent.penalty_loss() * n_rows / self._line.factor
         if not own < MAX_LOSS:
             raise diverged(self._ctx)
@@ -268,13 +266,15 @@ class SharedWeights:
         scores = sshe_products.columns(self._link, np.ascontiguousarray(plain.T), name, half)
         return Part(x, slopes, scores, plain, self._rows.weight_words(rows))
 
-    def residual(self, rows: slice, part: Part) -> Words:
+    def residual(self, rows: slice, part: Part) -> tuple[Words, Words]:
         own, theirs = self._split(self._descent.w)
-        z = sshe_steps.scores(self._ctx, self._link, part, own, theirs)
+        drawn = self._descent.drawn() if self._descent.alpha else None
+        z, length = sshe_steps.scores(self._ctx, self._link, part, own, theirs, drawn)
         d = rings.truncate(z, FEATURE_BITS + self._line.shift, self._party, BITS)
-        if self._rows.y is None:
-            return d
-        return rings.sub(d, rings.encode(self._rows.y[rows], FRACTION_BITS, BITS), BITS)
+        if self._rows.y is not None:
+            d = rings.sub(d, rings.encode(self._rows.y[rows], FRACTION_BITS, BITS), BITS)
+        factor = self._descent.alpha * part.n_rows / (2 * self._line.factor)
+        return d, rings.scale(length, round(factor * 2**WEIGHT_BITS), BITS)
 
     def move(self, part: Part, found: Slopes, t: int) -> None:
         cut = [
@@ -282,13 +282,6 @@ class SharedWeights:
             for of, more in ((found.own, found.own_more), (found.theirs, found.theirs_more))
         ]
         self._descent.move(self._joined(*cut), part.n_rows, t)
-
-    def penalty(self, n_rows: int) -> Words:
-        if not self._descent.alpha:
-            return rings.zeros((1,), BITS)
-        length = sshe_steps.squared(self._ctx, self._link, self._descent.drawn())
-        factor = self._descent.alpha * n_rows / (2 * self._line.factor)
-        return rings.scale(length, round(factor * 2**WEIGHT_BITS), BITS)
 
     def mark(self) -> None:
         self._descent.mark()

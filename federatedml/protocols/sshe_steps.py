@@ -146,18 +146,24 @@ class Slopes:
     theirs_more: int = 0
 
 
-def scores(ctx: Ctx, link: Link, part: Part, own: Words, theirs: Words) -> Words:
-    """(m,) z = X_g w_g + X_h w_h with F + X fraction bits, of shared weights.
+def scores(
+    ctx: Ctx, link: Link, part: Part, own: Words, theirs: Words, drawn: Words | None
+) -> tuple[Words, Words]:
+    """(m,) z = X_g w_g + X_h w_h with F + X fraction bits, of shared weights; and, of numbers
+    ``drawn`` (k,), the (1,) sum of squares as ``squared`` gives it, in the same round.
 
-    own, theirs: shares of one's own and of the peer's weights.
+    own, theirs: shares of one's own and of the peer's weights. drawn: None for no sum: 0.
     """
     assert part.scores is not None
     assert part.plain is not None
     sshe_products.offer(ctx, link, theirs, part.n_rows)
+    if drawn is not None:
+        _asked(ctx, link, drawn)
     kept = sshe_products.answered(ctx, link, part.scores)
     local = rings.matmul_plain(part.plain, own, BITS, ctx.cores)
     far = sshe_products.opened(ctx, link, part.n_rows)
-    return rings.add(rings.add(local, kept, BITS), far, BITS)
+    z = rings.add(rings.add(local, kept, BITS), far, BITS)
+    return z, rings.zeros((1,), BITS) if drawn is None else _told(ctx, link, drawn)
 
 
 def slopes(ctx: Ctx, link: Link, part: Part, d: Words, n_theirs: int, *, weighted: bool) -> Slopes:
@@ -224,9 +230,20 @@ def _widened(loss: Words) -> Words:
 
 def squared(ctx: Ctx, link: Link, u: Words) -> Words:
     """(1,) shares of the sum of squares of shared numbers u (k,), fraction bits doubled."""
-    local = rings.dot(u, u, BITS)[None]
+    _asked(ctx, link, u)
+    return _told(ctx, link, u)
+
+
+def _asked(ctx: Ctx, link: Link, u: Words) -> None:
+    """The guest's half of the products between the shares."""
     if ctx.role == GUEST:
         sshe_products.offer(ctx, link, u, LIMBS)
+
+
+def _told(ctx: Ctx, link: Link, u: Words) -> Words:
+    """The host's half, and both shares of the sum."""
+    local = rings.dot(u, u, BITS)[None]
+    if ctx.role == GUEST:
         cross = _opened_digits(ctx, link, LIMBS)
     else:
         twice = sshe_products.digits(link, rings.scale(u, 2, BITS)[:, None], ctx.name)
