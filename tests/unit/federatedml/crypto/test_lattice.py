@@ -58,6 +58,14 @@ def test_long_vectors_and_many_outputs_are_exact(bits, n, k):
     assert product_of(bits, [x], [u], cores=2) == expected(params, (x, u))
 
 
+def test_a_million_rows_are_exact():
+    """So many blocks that their sum would leave the range of a double if it were never reduced."""
+    rng, params = np.random.default_rng(4), SECRETS[64].params
+    x, u = rng.integers(-1000, 1001, (1_000_000, 1)), words(params, 1_000_000)
+    want = int((x.ravel().astype(np.uint64) * u).sum())
+    assert product_of(64, [x], [u], cores=2) == [want]
+
+
 @word_sizes
 def test_shares_wrap_around_and_sum_to_the_product(bits):
     """Two uniform shares of a vector, each encrypted: what the protocols do."""
