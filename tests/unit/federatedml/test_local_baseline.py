@@ -103,6 +103,17 @@ def test_missing_values_are_learnt_where_the_estimator_can(name, pack):
     np.testing.assert_allclose(said.score, expected, rtol=1e-9, atol=1e-12)
 
 
+def test_trees_compare_in_the_precision_that_they_were_grown_in():
+    """The question is "at most 1 + step"; a row of 1 + 1.3 steps is that once it is rounded."""
+    step, y = np.float64(np.finfo(np.float32).eps), labels(2)
+    x = 1 + 2 * step * y[:, None]
+    outputs, _ = done(params("DecisionTreeClassifier"), {"train_data": frame(x, y)})
+    between = np.array([[1 + 1.3 * step]])
+    said, _ = done(params(), {"test_data": frame(between)}, model=outputs.model)
+    assert own("DecisionTreeClassifier", y, x=x).predict(between) == [0]
+    assert said.data[0].result.tolist() == [0]
+
+
 @pytest.mark.parametrize(
     ("name", "opts"),
     [
