@@ -9,11 +9,12 @@ from __future__ import annotations
 import secrets
 
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 from federatedml.crypto import masking
 from federatedml.crypto.compiled import compiled
-from federatedml.crypto.ring_kernels import frozen
+from federatedml.crypto.ring_kernels import OUT_1, OUT_2, READ_2, frozen
 
 Words = NDArray[np.uint64]
 
@@ -33,7 +34,7 @@ def planes(rows: Words) -> Words:
     filled = np.zeros((width(n) * LANES, halves), dtype=np.uint64)
     filled[:n] = rows
     out = np.empty((LANES * halves, width(n)), dtype=np.uint64)
-    _to_planes(filled, out)
+    _to_planes(frozen(filled), out)
     return out
 
 
@@ -70,7 +71,7 @@ def random(shape: tuple[int, ...]) -> Words:
     return masking.pad(secrets.token_bytes(32), shape)
 
 
-@compiled()
+@compiled(types.void(OUT_1))
 def _turn(block: Words) -> None:
     """Transpose 64 words of 64 bits in place: swap ever smaller squares off the diagonal."""
     mask, step = np.uint64(0xFFFFFFFF), 32
@@ -85,7 +86,7 @@ def _turn(block: Words) -> None:
         mask ^= mask << np.uint64(step)
 
 
-@compiled()
+@compiled(types.void(READ_2, OUT_2))
 def _to_planes(rows: Words, out: Words) -> None:
     block = np.empty(64, dtype=np.uint64)
     for b in range(out.shape[1]):
@@ -97,7 +98,7 @@ def _to_planes(rows: Words, out: Words) -> None:
                 out[64 * h + j, b] = block[j]
 
 
-@compiled()
+@compiled(types.void(READ_2, OUT_2))
 def _to_rows(bits: Words, out: Words) -> None:
     ahead = np.empty((AHEAD, 64), dtype=np.uint64)
     for h in range(out.shape[1]):
@@ -113,7 +114,7 @@ def _to_rows(bits: Words, out: Words) -> None:
                     out[64 * b + i, h] = block[i]
 
 
-@compiled()
+@compiled(types.void(READ_2, OUT_2))
 def _gather(rows: Words, out: Words) -> None:
     for b in range(out.shape[1]):
         for i in range(64):

@@ -25,12 +25,13 @@ from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numba import types
 from numpy.typing import NDArray
 
 from federatedml.crypto import bit_planes, rings
 from federatedml.crypto.bit_planes import LANES
 from federatedml.crypto.compiled import compiled
-from federatedml.crypto.ring_kernels import frozen
+from federatedml.crypto.ring_kernels import OUT_2, READ_2, frozen
 from federatedml.crypto.rings import WordBits
 
 Words = NDArray[np.uint64]
@@ -41,6 +42,9 @@ SECURITY = 128
 
 BLOCK = 256
 """Words of a plane that are worked on at a time: half a megabyte, which stays in the cache."""
+
+SEND = types.void(READ_2, READ_2, READ_2, OUT_2, OUT_2)
+RECEIVE = types.void(READ_2, READ_2, READ_2, OUT_2)
 
 _FIXED_KEY = hashlib.sha256(b"distaff ot extension: correlation robust hash").digest()[:16]
 
@@ -187,6 +191,20 @@ def _permuted(rows: Words) -> Words:
 
 
 @compiled()
+def _less(a0: Any, a1: Any, b0: Any, b1: Any) -> Any:
+    return a0 - b0, a1 - b1 - (np.uint64(1) if a0 < b0 else np.uint64(0))
+
+
+@compiled()
+def _shifted(low: Any, high: Any, bits: Any) -> Any:
+    if bits == 0:
+        return low, high
+    if bits >= 64:
+        return np.uint64(0), low << np.uint64(bits - 64)
+    return low << np.uint64(bits), high << np.uint64(bits) | low >> np.uint64(64 - bits)
+
+
+@compiled(SEND)
 def _send_64(x: Words, zero: Words, one: Words, correction: Words, share: Words) -> None:
     for i in range(len(x)):
         for j in range(64):
@@ -195,7 +213,7 @@ def _send_64(x: Words, zero: Words, one: Words, correction: Words, share: Words)
             share[i, 0] -= zero[at, 0] << np.uint64(j)
 
 
-@compiled()
+@compiled(RECEIVE)
 def _receive_64(y: Words, chosen: Words, correction: Words, share: Words) -> None:
     for i in range(len(y)):
         for j in range(64):
@@ -204,7 +222,7 @@ def _receive_64(y: Words, chosen: Words, correction: Words, share: Words) -> Non
             share[i, 0] += (chosen[at, 0] + (correction[at, 0] & taken)) << np.uint64(j)
 
 
-@compiled()
+@compiled(SEND)
 def _send_128(x: Words, zero: Words, one: Words, correction: Words, share: Words) -> None:
     for i in range(len(x)):
         for j in range(128):
@@ -217,7 +235,7 @@ def _send_128(x: Words, zero: Words, one: Words, correction: Words, share: Words
             share[i, 0], share[i, 1] = _less(share[i, 0], share[i, 1], low, high)
 
 
-@compiled()
+@compiled(RECEIVE)
 def _receive_128(y: Words, chosen: Words, correction: Words, share: Words) -> None:
     for i in range(len(y)):
         for j in range(128):
@@ -230,17 +248,3 @@ def _receive_128(y: Words, chosen: Words, correction: Words, share: Words) -> No
             summed = share[i, 0] + low
             share[i, 1] += high + (np.uint64(1) if summed < low else np.uint64(0))
             share[i, 0] = summed
-
-
-@compiled()
-def _less(a0: Any, a1: Any, b0: Any, b1: Any) -> Any:
-    return a0 - b0, a1 - b1 - (np.uint64(1) if a0 < b0 else np.uint64(0))
-
-
-@compiled()
-def _shifted(low: Any, high: Any, bits: Any) -> Any:
-    if bits == 0:
-        return low, high
-    if bits >= 64:
-        return np.uint64(0), low << np.uint64(bits - 64)
-    return low << np.uint64(bits), high << np.uint64(bits) | low >> np.uint64(64 - bits)

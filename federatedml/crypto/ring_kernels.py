@@ -17,13 +17,22 @@ from federatedml.crypto.compiled import compiled
 
 Words = NDArray[np.uint64]
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
-T = TypeVar("T", np.int64, np.uint64)
+T = TypeVar("T", np.int64, np.uint64, np.float64)
+
+# The kinds of arrays that are compiled for, at import: a forked worker finds them ready.
+READ_2 = types.Array(types.uint64, 2, "C", readonly=True)
+READ_3 = types.Array(types.uint64, 3, "C", readonly=True)
+INTEGERS = types.Array(types.int64, 2, "C", readonly=True)
+FLOATS = types.Array(types.float64, 1, "C", readonly=True)
+OUT_1, OUT_2, OUT_3 = types.uint64[::1], types.uint64[:, ::1], types.uint64[:, :, ::1]
+
 ONE, ZERO = np.uint64(1), np.uint64(0)
 
 
 def frozen(a: NDArray[T]) -> NDArray[T]:
-    """Contiguous and not writable, always: each kind of array would compile a function anew."""
+    """Contiguous and not writable: the one kind of array that functions here are compiled for."""
     view = np.ascontiguousarray(a).view()
     view.flags.writeable = False
     return view
@@ -43,7 +52,7 @@ def _mulhi(_: Any, a: Any, b: Any) -> Any:  # noqa: ARG001 (numba's typing proto
     return types.uint64(types.uint64, types.uint64), build
 
 
-@compiled()
+@compiled(types.void(READ_2, READ_2, OUT_2))
 def add(a: Words, b: Words, out: Words) -> None:
     for i in range(len(a)):
         low = a[i, 0] + b[i, 0]
@@ -51,7 +60,7 @@ def add(a: Words, b: Words, out: Words) -> None:
         out[i, 1] = a[i, 1] + b[i, 1] + (ONE if low < b[i, 0] else ZERO)
 
 
-@compiled()
+@compiled(types.void(READ_2, READ_2, OUT_2))
 def sub(a: Words, b: Words, out: Words) -> None:
     for i in range(len(a)):
         borrow = ONE if a[i, 0] < b[i, 0] else ZERO
@@ -59,7 +68,15 @@ def sub(a: Words, b: Words, out: Words) -> None:
         out[i, 1] = a[i, 1] - b[i, 1] - borrow
 
 
-@compiled()
+@compiled(types.void(READ_2, OUT_2))
+def neg(a: Words, out: Words) -> None:
+    for i in range(len(a)):
+        low = ~a[i, 0] + ONE
+        out[i, 0] = low
+        out[i, 1] = ~a[i, 1] + (ONE if low == ZERO else ZERO)
+
+
+@compiled(types.void(READ_2, READ_2, OUT_2))
 def mul(a: Words, b: Words, out: Words) -> None:
     for i in range(len(a)):
         a0, a1, b0, b1 = a[i, 0], a[i, 1], b[i, 0], b[i, 1]
@@ -67,7 +84,44 @@ def mul(a: Words, b: Words, out: Words) -> None:
         out[i, 1] = _mulhi(a0, b0) + a0 * b1 + a1 * b0
 
 
-@compiled()
+@compiled(types.void(READ_2, types.uint64, OUT_2))
+def shift_right(a: Words, bits: Any, out: Words) -> None:
+    """By 1 to 127."""
+    for i in range(len(a)):
+        if bits >= 64:
+            out[i, 0], out[i, 1] = a[i, 1] >> (bits - np.uint64(64)), ZERO
+        else:
+            out[i, 0] = a[i, 0] >> bits | a[i, 1] << (np.uint64(64) - bits)
+            out[i, 1] = a[i, 1] >> bits
+
+
+@compiled(types.void(FLOATS, OUT_2))
+def from_floats(x: Floats, out: Words) -> None:
+    """Whole numbers below 2^127 in size."""
+    for i in range(len(x)):
+        size = abs(x[i])
+        high = np.floor(size * 2.0**-64)
+        # Exact: what is left below 2^64 has no bit under the last one of a float64's 53.
+        low = np.uint64(size - high * 2.0**64)
+        upper = np.uint64(high)
+        if x[i] < 0:
+            low, upper = ~low + ONE, ~upper + (ONE if low == ZERO else ZERO)
+        out[i, 0], out[i, 1] = low, upper
+
+
+@compiled(types.void(READ_2, types.float64, types.float64[::1]))
+def to_floats(a: Words, unit: Any, out: Floats) -> None:
+    """Signed elements times ``unit``."""
+    for i in range(len(a)):
+        low, upper = a[i, 0], a[i, 1]
+        negative = upper >> np.uint64(63) != ZERO
+        if negative:
+            low, upper = ~low + ONE, ~upper + (ONE if low == ZERO else ZERO)
+        value = (np.float64(upper) * 2.0**64 + np.float64(low)) * unit
+        out[i] = -value if negative else value
+
+
+@compiled(OUT_2(READ_3))
 def total(a: Words) -> Words:
     """(n, k, 2) summed over n."""
     out = np.zeros((a.shape[1], 2), dtype=np.uint64)
@@ -79,7 +133,7 @@ def total(a: Words) -> Words:
     return out
 
 
-@compiled()
+@compiled(types.void(INTEGERS, READ_2, OUT_2))
 def plain_64(x: Integers, b: Words, out: Words) -> None:
     """out (m, c) += x (m, k) @ b (k, c)."""
     for i in range(x.shape[0]):
@@ -90,7 +144,7 @@ def plain_64(x: Integers, b: Words, out: Words) -> None:
             out[i, c] += summed
 
 
-@compiled()
+@compiled(types.void(INTEGERS, READ_2, OUT_2))
 def turned_64(x: Integers, b: Words, out: Words) -> None:
     """out (m, c) += x.T @ b for x (k, m), b (k, c)."""
     for j in range(x.shape[0]):
@@ -100,7 +154,7 @@ def turned_64(x: Integers, b: Words, out: Words) -> None:
                 out[i, c] += np.uint64(x[j, i]) * word
 
 
-@compiled()
+@compiled(types.void(INTEGERS, READ_3, OUT_3))
 def plain_128(x: Integers, b: Words, out: Words) -> None:
     """out (m, c) += x (m, k) @ b (k, c)."""
     for i in range(x.shape[0]):
@@ -118,7 +172,7 @@ def plain_128(x: Integers, b: Words, out: Words) -> None:
             out[i, c, 0], out[i, c, 1] = low, high
 
 
-@compiled()
+@compiled(types.void(INTEGERS, READ_3, OUT_3))
 def turned_128(x: Integers, b: Words, out: Words) -> None:
     """out (m, c) += x.T @ b for x (k, m), b (k, c)."""
     for j in range(x.shape[0]):
@@ -135,7 +189,7 @@ def turned_128(x: Integers, b: Words, out: Words) -> None:
                 out[i, c, 1] += high
 
 
-@compiled()
+@compiled(types.void(READ_2, READ_2, OUT_2))
 def matmul_64(a: Words, b: Words, out: Words) -> None:
     """out (m, c) += a (m, k) @ b (k, c)."""
     for i in range(a.shape[0]):
@@ -145,7 +199,7 @@ def matmul_64(a: Words, b: Words, out: Words) -> None:
                 out[i, c] += word * b[j, c]
 
 
-@compiled()
+@compiled(types.void(READ_3, READ_3, OUT_3))
 def matmul_128(a: Words, b: Words, out: Words) -> None:
     """out (m, c) += a (m, k) @ b (k, c)."""
     for i in range(a.shape[0]):

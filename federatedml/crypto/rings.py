@@ -75,26 +75,22 @@ def encode(x: Floats, fraction_bits: int, word_bits: WordBits) -> Words:
     for what is no number. Error: at most 2^-(fraction_bits + 1), and none of float64 is added.
     """
     scaled = np.rint(np.ldexp(np.asarray(x, dtype=np.float64), fraction_bits))
-    size = np.abs(scaled)
-    if not (size < 2.0 ** (word_bits - 1)).all():
+    if not (np.abs(scaled) < 2.0 ** (word_bits - 1)).all():
         raise PlaintextOutOfRange("a number", word_bits + 1 - fraction_bits, word_bits - 1)
     if word_bits == 64:
         return scaled.astype(np.int64).view(np.uint64)
-    high = np.floor(np.ldexp(size, -64))
-    # Exact: what is left below 2^64 has no bit under the last one of a float64's 53.
-    low = size - np.ldexp(high, 64)
-    words = np.stack([low.astype(np.uint64), high.astype(np.uint64)], axis=-1)
-    return np.where((scaled < 0)[..., None], neg(words, 128), words)
+    out = zeros(scaled.shape, 128)
+    ring_kernels.from_floats(frozen(scaled.reshape(-1)), out.reshape(-1, 2))
+    return out
 
 
 def decode(words: Words, fraction_bits: int, word_bits: WordBits) -> Floats:
     """The numbers that elements stand for, to the precision of a float64."""
     if word_bits == 64:
         return np.ldexp(words.view(np.int64).astype(np.float64), -fraction_bits)
-    below = is_negative(words, 128)
-    size = np.where(below[..., None], neg(words, 128), words).astype(np.float64)
-    value = np.ldexp(size[..., 1], 64) + size[..., 0]
-    return np.ldexp(np.where(below, -value, value), -fraction_bits)
+    out = np.empty(words.shape[:-1])
+    ring_kernels.to_floats(frozen(words.reshape(-1, 2)), 2.0**-fraction_bits, out.reshape(-1))
+    return out
 
 
 def from_integers(x: Integers, word_bits: WordBits) -> Words:
@@ -122,7 +118,12 @@ def sub(a: Words, b: Words, word_bits: WordBits) -> Words:
 
 
 def neg(a: Words, word_bits: WordBits) -> Words:
-    return sub(zeros((), word_bits), a, word_bits)
+    """-a."""
+    if word_bits == 64:
+        return np.uint64(0) - a
+    out: Words = np.empty(a.shape, dtype=np.uint64)
+    ring_kernels.neg(frozen(a.reshape(-1, 2)), out.reshape(-1, 2))
+    return out
 
 
 def mul(a: Words, b: Words, word_bits: WordBits) -> Words:
@@ -176,11 +177,9 @@ def shift_right(a: Words, bits: int, word_bits: WordBits) -> Words:
         )
     if word_bits == 64 or bits == 0:
         return a >> np.uint64(bits)
-    low, high = a[..., 0], a[..., 1]
-    if bits >= 64:
-        return np.stack([high >> np.uint64(bits - 64), np.zeros_like(high)], axis=-1)
-    low = low >> np.uint64(bits) | high << np.uint64(64 - bits)
-    return np.stack([low, high >> np.uint64(bits)], axis=-1)
+    out: Words = np.empty(a.shape, dtype=np.uint64)
+    ring_kernels.shift_right(frozen(a.reshape(-1, 2)), bits, out.reshape(-1, 2))
+    return out
 
 
 def limb_count(bits: int, word_bits: WordBits) -> int:
