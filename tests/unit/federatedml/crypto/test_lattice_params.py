@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federatedml.crypto import lattice_params as lp
@@ -97,6 +97,7 @@ def test_a_peer_can_name_only_the_sets_there_are():
             lp.named(degree, word_bits)
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     params=st.sampled_from(SETS[1:]),
     inner=st.integers(1, 10**7),

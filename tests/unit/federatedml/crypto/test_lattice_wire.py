@@ -68,7 +68,7 @@ def test_sizes_are_what_the_packing_says():
 
 
 @kinds
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_changed_byte_is_refused(kind, data):
     value, fields, build = KINDS[kind]

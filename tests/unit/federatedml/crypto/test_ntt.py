@@ -3,7 +3,7 @@
 import gmpy2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federatedml.crypto import ntt
@@ -80,6 +80,7 @@ factors = st.one_of(st.integers(-4 * P, 4 * P), st.sampled_from([4 * P, -4 * P, 
 halves = st.one_of(st.integers(-(P // 2), P // 2), st.sampled_from([P // 2, -(P // 2)]))
 
 
+@settings(deadline=None)
 @given(a=factors, b=halves)
 def test_a_product_is_exact_up_to_four_primes_and_small(a, b):
     found = int(ntt.times(float(a), float(b), float(P), 1 / P))
@@ -87,6 +88,7 @@ def test_a_product_is_exact_up_to_four_primes_and_small(a, b):
     assert abs(found) <= P * (0.5 + abs(a * b) / P / 2**52) + 1
 
 
+@settings(deadline=None)
 @given(a=st.integers(-8 * P, 8 * P))
 def test_a_reduced_residue_is_the_smallest(a):
     found = int(ntt.reduced(float(a), float(P), 1 / P))
