@@ -11,6 +11,7 @@ from scipy import sparse
 from federatedml.components.hetero_poisson import HeteroPoisson, HeteroPoissonModel
 from federatedml.crypto.bigcipher import CipherVector
 from federatedml.errors import BadData, BadParameters
+from federatedml.protocols.exchange_arbiter_key import FACTOR_BITS, FACTOR_SCALE_BITS
 from federation import codec
 from tests import pooled
 from tests.protocol import glm_parties
@@ -206,3 +207,19 @@ def test_scores_and_residuals_travel_as_ciphertexts_only():
     assert all(isinstance(s.value, CipherVector) for s in sealed)
     bare = {s.message for s in transcript if getattr(s.value, "dtype", None) == np.float64}
     assert bare == {"hetero_glm.only_score"}
+
+
+def test_a_host_that_guesses_the_factors_cannot_strip_its_own_ciphertexts():
+    """In the first iteration every factor is 1: what is left must not be (1 + n)^-y, readable."""
+    _, transcript = trained(params(max_iter=1))
+    sent = {s.message.partition(".")[2]: s.value for s in transcript}
+    key, residual, score = sent["key"], sent["residual"], sent["score"]
+    own = key.mul_plain(score, np.ones(N), FACTOR_SCALE_BITS, FACTOR_BITS)
+
+    def readable(c):
+        return (c - 1) % key.n == 0
+
+    assert not any(readable(c) for c in key.sub(residual, own).values)
+    unrefreshed = [c * (1 + 5 * key.n) % key.modulus for c in own.values]
+    bare = key.sub(CipherVector(key, unrefreshed, own.scale_bits, own.bits), own)
+    assert all(readable(c) for c in bare.values)
