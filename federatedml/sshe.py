@@ -336,6 +336,6 @@ def scores_host(ctx: Ctx, model: LinearModel, data: Frame) -> None:
         turned = np.ascontiguousarray(whole[cut].T)
         ready = sshe_products.columns(link, turned, ctx.name)
         for share in shares:
-            kept = sshe_products.answered(ctx, link, ready)
+            (kept,) = sshe_products.answered(ctx, link, ready)
             own = rings.matmul_plain(whole[cut], share, BITS, ctx.cores)
             ctx.remote(Wire.score_share, rings.add(own, kept, BITS))

@@ -10,7 +10,8 @@ differences of its entries: docs/security/sshe.md.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from federatedml.component import Ctx
 from federatedml.crypto import lattice, rings
@@ -107,23 +108,39 @@ def joined(products: Words) -> Words:
     return rings.from_limbs(products.reshape(-1, LIMBS, 2), BITS, LIMB_BITS)
 
 
-def offer(ctx: Ctx, link: Link, vector: Words, outputs: int) -> None:
-    """Send a vector (n,) for the peer's matrix of (n, outputs)."""
-    sealed = link.secret.encrypt(vector, _tile(link, len(vector), outputs), cores=ctx.cores)
-    ctx.remote(Wire.vector, sealed)
+def offer(ctx: Ctx, link: Link, vector: Words, *outputs: int) -> None:
+    """Send a vector (n,) for matrices of the peer's, (n, outputs) each.
+
+    A ciphertext depends on how its vector is cut, and often that is alike for all of them: then
+    it is sent once.
+    """
+    for cut in _distinct([_tile(link, len(vector), number) for number in outputs]):
+        ctx.remote(Wire.vector, link.secret.encrypt(vector, cut, cores=ctx.cores))
 
 
-def answered(ctx: Ctx, link: Link, matrix: lattice.Ready) -> Words:
-    """(outputs,) this party's share of its matrix times the next vector that the peer offers.
+def _distinct(tiles: Sequence[lattice.Tile]) -> list[lattice.Tile]:
+    """The first of those that cut a vector alike."""
+    return list({cut.inner_block: cut for cut in reversed(tiles)}.values())[::-1]
+
+
+def answered(ctx: Ctx, link: Link, *matrices: lattice.Ready) -> list[Words]:
+    """(outputs,) this party's shares of its matrices times the next vector that the peer offers.
 
     Raises ProtocolViolation for a vector that does not fit.
     """
-    sealed = ctx.get(Wire.vector)
-    if sealed.tile != matrix.tile:
-        raise ProtocolViolation(peer(ctx), Wire.vector.name, "it does not fit the matrix")
-    product, mask = link.theirs.multiply([(sealed, matrix)], cores=ctx.cores)
-    ctx.remote(Wire.product, product)
-    return rings.neg(mask, BITS)
+    sealed: dict[int, SealedVector] = {}
+    for cut in _distinct([matrix.tile for matrix in matrices]):
+        vector = ctx.get(Wire.vector)
+        if vector.tile != cut:
+            raise ProtocolViolation(peer(ctx), Wire.vector.name, "it does not fit the matrix")
+        sealed[cut.inner_block] = vector
+    shares = []
+    for matrix in matrices:
+        vector = replace(sealed[matrix.tile.inner_block], tile=matrix.tile)
+        product, mask = link.theirs.multiply([(vector, matrix)], cores=ctx.cores)
+        ctx.remote(Wire.product, product)
+        shares.append(rings.neg(mask, BITS))
+    return shares
 
 
 def opened(ctx: Ctx, link: Link, outputs: int) -> Words:

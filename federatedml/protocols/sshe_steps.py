@@ -159,7 +159,7 @@ def scores(
     sshe_products.offer(ctx, link, theirs, part.n_rows)
     if drawn is not None:
         _asked(ctx, link, drawn)
-    kept = sshe_products.answered(ctx, link, part.scores)
+    (kept,) = sshe_products.answered(ctx, link, part.scores)
     local = rings.matmul_plain(part.plain, own, BITS, ctx.cores)
     far = sshe_products.opened(ctx, link, part.n_rows)
     z = rings.add(rings.add(local, kept, BITS), far, BITS)
@@ -181,9 +181,8 @@ def _slopes_guest(ctx: Ctx, link: Link, part: Part, d: Words, n_theirs: int) -> 
     weighted_columns = (n_theirs + 1) * LIMBS
     if part.weight is not None:
         sshe_products.offer(ctx, link, part.weight, weighted_columns)
-    sshe_products.offer(ctx, link, e, n_theirs)
-    sshe_products.offer(ctx, link, e, LIMBS)
-    kept = sshe_products.answered(ctx, link, part.slopes)
+    sshe_products.offer(ctx, link, e, n_theirs, LIMBS)
+    (kept,) = sshe_products.answered(ctx, link, part.slopes)
     own = rings.add(rings.matmul_plain(part.x.T, d, BITS, ctx.cores), kept, BITS)
     loss = rings.dot(e, d, BITS)[None]
     if part.weight is None:
@@ -203,20 +202,21 @@ def _slopes_host(
     sshe_products.offer(ctx, link, d, n_theirs)
     doubled = sshe_products.digits(link, rings.scale(d, 2, BITS)[:, None], name)
     squares = rings.mul(d, d, BITS)
-    if not weighted:
-        own = sshe_products.answered(ctx, link, part.slopes)
-        own = rings.add(own, rings.matmul_plain(part.x.T, d, BITS, ctx.cores), BITS)
-        cross = sshe_products.joined(sshe_products.answered(ctx, link, doubled))
-        loss = rings.add(cross, rings.total(squares, BITS)[None], BITS)
-        return Slopes(own, sshe_products.opened(ctx, link, n_theirs), _widened(loss))
-    rows = rings.mul(rings.from_integers(part.x, BITS), d[:, None], BITS)
-    by_weight = sshe_products.digits(link, np.concatenate([rows, squares[:, None]], axis=1), name)
-    far = sshe_products.joined(sshe_products.answered(ctx, link, by_weight))
-    own = rings.add(sshe_products.answered(ctx, link, part.slopes), far[:-1], BITS)
-    cross = sshe_products.joined(sshe_products.answered(ctx, link, doubled))
-    loss = rings.add(cross, far[-1:], BITS)
+    if weighted:
+        rows = rings.mul(rings.from_integers(part.x, BITS), d[:, None], BITS)
+        both = np.concatenate([rows, squares[:, None]], axis=1)
+        (far,) = sshe_products.answered(ctx, link, sshe_products.digits(link, both, name))
+        local, summed = np.split(sshe_products.joined(far), [-1])
+    else:
+        local = rings.matmul_plain(part.x.T, d, BITS, ctx.cores)
+        summed = rings.total(squares, BITS)[None]
+    own, cross = sshe_products.answered(ctx, link, part.slopes, doubled)
+    own = rings.add(own, local, BITS)
+    loss = rings.add(sshe_products.joined(cross), summed, BITS)
     theirs = sshe_products.opened(ctx, link, n_theirs)
-    return Slopes(own, theirs, loss, own_more=WEIGHT_BITS)
+    if weighted:
+        return Slopes(own, theirs, loss, own_more=WEIGHT_BITS)
+    return Slopes(own, theirs, _widened(loss))
 
 
 def _opened_digits(ctx: Ctx, link: Link, outputs: int) -> Words:
@@ -247,5 +247,5 @@ def _told(ctx: Ctx, link: Link, u: Words) -> Words:
         cross = _opened_digits(ctx, link, LIMBS)
     else:
         twice = sshe_products.digits(link, rings.scale(u, 2, BITS)[:, None], ctx.name)
-        cross = sshe_products.joined(sshe_products.answered(ctx, link, twice))
+        cross = sshe_products.joined(*sshe_products.answered(ctx, link, twice))
     return rings.add(local, cross, BITS)

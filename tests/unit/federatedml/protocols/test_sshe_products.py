@@ -1,0 +1,81 @@
+"""Products between two parties: exact, and no vector is sent twice without need."""
+
+import numpy as np
+import pytest
+
+from federatedml.component import Ctx
+from federatedml.crypto import lattice, rings
+from federatedml.errors import BadData
+from federatedml.protocols import sshe_products
+from federatedml.protocols.sshe_products import BITS, LIMBS
+from federation import GUEST, HOST, Party
+from federation.transport.inproc import run
+
+G, H = Party(GUEST, "9999"), Party(HOST, "10000")
+RNG = np.random.default_rng(3)
+
+
+def multiplied(vector, *matrices):
+    """Both parties' shares of the host's matrices times the guest's vector; the transcript."""
+    outputs = [m.shape[1] for m in matrices]
+
+    def guest(ctx):
+        link = sshe_products.linked(ctx)
+        sshe_products.offer(ctx, link, vector, *outputs)
+        return [sshe_products.opened(ctx, link, n) for n in outputs]
+
+    def host(ctx):
+        link = sshe_products.linked(ctx)
+        ready = [sshe_products.columns(link, m, ctx.name) for m in matrices]
+        return sshe_products.answered(ctx, link, *ready)
+
+    results, transcript = run({G: guest, H: host}, Ctx)
+    vectors = sum(s.message == sshe_products.Wire.vector.name for s in transcript)
+    return [rings.add(a, b, BITS) for a, b in zip(results[G], results[H], strict=True)], vectors
+
+
+@pytest.mark.parametrize(
+    ("inner", "outputs", "n_vectors"),
+    [(40, (3, LIMBS), 1), (2000, (2, 300), 2), (20, (500, LIMBS), 1)],
+)
+def test_shares_add_up_to_the_products_of_one_vector(inner, outputs, n_vectors):
+    vector = rings.random((inner,), BITS)
+    matrices = [RNG.integers(-(2**22), 2**22, size=(inner, n)) for n in outputs]
+    found, vectors = multiplied(vector, *matrices)
+    for got, matrix in zip(found, matrices, strict=True):
+        np.testing.assert_array_equal(got, rings.matmul_plain(matrix.T, vector, BITS))
+    assert vectors == n_vectors
+
+
+def test_how_vectors_are_cut_is_what_the_cases_above_say():
+    params = lattice.parameters(word_bits=BITS)
+
+    def blocks(inner, *outputs):
+        cuts = [lattice.tile(params, inner, n, sshe_products.NORM_BITS) for n in outputs]
+        return len({cut.inner_block for cut in cuts})
+
+    assert (blocks(40, 3, LIMBS), blocks(2000, 2, 300), blocks(20, 500, LIMBS)) == (1, 2, 1)
+
+
+def test_digits_put_products_of_two_secret_vectors_together():
+    u, v = rings.random((30,), BITS), rings.random((30,), BITS)
+
+    def guest(ctx):
+        link = sshe_products.linked(ctx)
+        sshe_products.offer(ctx, link, u, LIMBS)
+        return sshe_products.joined(sshe_products.opened(ctx, link, LIMBS))
+
+    def host(ctx):
+        link = sshe_products.linked(ctx)
+        ready = sshe_products.digits(link, v[:, None], ctx.name)
+        return sshe_products.joined(*sshe_products.answered(ctx, link, ready))
+
+    results, _ = run({G: guest, H: host}, Ctx)
+    together = rings.add(results[G], results[H], BITS)
+    np.testing.assert_array_equal(together[0], rings.dot(u, v, BITS))
+
+
+def test_a_column_that_is_too_long_is_refused():
+    matrix = np.full((100, 1), 2**34, dtype=np.int64)
+    with pytest.raises(BadData, match="too large for training on shares"):
+        multiplied(rings.random((100,), BITS), matrix)
