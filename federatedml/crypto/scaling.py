@@ -158,11 +158,12 @@ def integers(x: Matrix, scale: Exponents) -> NDArray[Any] | sparse.csr_matrix:
     """x with column j rounded to multiples of 2^-scale[j], as whole numbers; csr stays csr."""
     if isinstance(x, np.ndarray):
         return columns(x, scale)[0].T
-    return thin_integers(x, scale)
+    data = np.rint(x.data * _factor(scale)[x.indices])
+    return sparse.csr_matrix((data, x.indices, x.indptr), shape=x.shape)
 
 
 def columns(
-    x: Floats,
+    x: Matrix,
     scale: Exponents,
     rows: Floats | None = None,
     further: Floats | None = None,
@@ -174,42 +175,56 @@ def columns(
 
     further: (n,) whole numbers, appended as one more column. largest: (k,) as in ``Norms``.
     Returns (k, n) int32, or float64 where a number needs it, and (k,) the squared L2 norms.
-    Cost: a pass over x and the result, about 3 ns for an entry.
+    Cost: a pass over x and the result, about 3 ns for an entry; csr becomes dense.
     """
-    (n, k), factor = x.shape, np.ldexp(1.0, scale.astype(np.int32))
+    (n, k), factor = x.shape, _factor(scale)
     size = norms(x, rows, cores=cores).largest if largest is None else largest
     most = float(np.max(size * factor, initial=0.0))
     if further is not None:
         most = max(most, float(np.abs(further).max(initial=0.0)))
-    found = np.empty((k + (further is not None), n), np.int32 if most < _INT32 else np.float64)
-    parts = _parts(n)
+    dtype: type[Any] = np.int32 if most < _INT32 else np.float64
+    found = np.empty((k + (further is not None), n), dtype)
+    if isinstance(x, np.ndarray):
+        total = _dense_columns(x, factor, rows, found, cores)
+    else:
+        total = _thin_columns(x, factor, rows, found)
+    if further is not None:
+        found[k], total[k] = further, float(further @ further)
+    return found, total
+
+
+def _factor(scale: Exponents) -> Floats:
+    return np.ldexp(1.0, scale.astype(np.int32))
+
+
+def _dense_columns(
+    x: Floats, factor: Floats, rows: Floats | None, found: NDArray[Any], cores: int
+) -> Floats:
+    """Puts the columns of x into the first rows of ``found``; the squared norms of all."""
+    parts = _parts(len(x))
     squares = np.zeros((len(parts), len(found)))
     each(
         lambda i: round_columns(_plain(x), factor, _plain(rows), *parts[i], found, squares[i]),
         range(len(parts)),
         cores,
     )
-    total = squares.sum(axis=0)
-    if further is not None:
-        found[k], total[k] = further, float(further @ further)
-    return found, total
+    return np.asarray(squares.sum(axis=0))
 
 
-def thin_integers(
-    x: sparse.csr_matrix,
-    scale: Exponents,
-    rows: Floats | None = None,
-    further: Floats | None = None,
-) -> sparse.csr_matrix:
-    """What ``columns`` gives, of a csr matrix and as one: (n, k)."""
-    data = x.data * np.ldexp(1.0, scale.astype(np.int32))[x.indices]
-    if rows is not None:
-        data *= np.repeat(rows, np.diff(x.indptr))
-    whole = sparse.csr_matrix((np.rint(data), x.indices, x.indptr), shape=x.shape)
-    if further is None:
-        return whole
-    blocks: list[Any] = [whole, further[:, None]]
-    return sparse.csr_matrix(sparse.hstack(blocks, format="csr"))
+def _thin_columns(
+    x: sparse.csr_matrix, factor: Floats, rows: Floats | None, found: NDArray[Any]
+) -> Floats:
+    """``_dense_columns`` for csr."""
+    if not x.has_canonical_format:
+        x = x.copy()
+        x.sum_duplicates()
+    sizes = np.diff(x.indptr)
+    whole = x.data * factor[x.indices]
+    whole = np.rint(whole if rows is None else whole * np.repeat(rows, sizes))
+    found[:] = 0
+    found[x.indices, np.repeat(np.arange(len(sizes)), sizes)] = whole
+    squares = np.bincount(x.indices, whole * whole, minlength=len(found))
+    return np.asarray(squares, dtype=np.float64)
 
 
 def column_room(column: Floats, bits: int) -> int:

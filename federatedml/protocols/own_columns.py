@@ -133,15 +133,11 @@ class Columns:
         largest: Floats | None = None,
         budget: int = 0,
     ) -> lattice.Ready:
-        cut = term.sealed.tile
-        if not isinstance(x, np.ndarray):
-            whole = scaling.thin_integers(x, scale, term.rows, term.further)
-            return lattice.prepare(self._params, cut, whole, budget=budget, cores=self._cores)
         columns, squares = scaling.columns(
             x, scale, term.rows, term.further, largest=largest, cores=self._cores
         )
         # ``prepare`` would copy: these are what it makes, and within the norm by their scales.
-        return lattice.Ready(self._params, cut, columns, squares, budget)
+        return lattice.Ready(self._params, term.sealed.tile, columns, squares, budget)
 
     def _size(self, cut: lattice.Tile) -> int:
         """Bytes of the transforms of a matrix."""

@@ -87,10 +87,20 @@ def test_sparse_columns_get_the_integers_of_dense_ones(rows):
         found, expected = getattr(thin_norms, name), getattr(dense_norms, name)
         np.testing.assert_allclose(found, expected, rtol=1e-14)
     for more in (None, further):
-        whole = scaling.thin_integers(thin, s, rows, more)
-        assert sparse.issparse(whole)
-        np.testing.assert_array_equal(whole.toarray().T, scaling.columns(x, s, rows, more)[0])
-    assert sparse.issparse(scaling.integers(thin, s))
+        for found, expected in zip(
+            scaling.columns(thin, s, rows, more), scaling.columns(x, s, rows, more), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
+    whole = scaling.integers(thin, s)
+    assert sparse.issparse(whole)
+    np.testing.assert_array_equal(whole.toarray(), scaling.integers(x, s))
+
+
+def test_entries_of_a_sparse_matrix_that_stand_twice_count_together():
+    twice = sparse.csr_matrix(([0.25, 0.5, 3.0], [1, 1, 0], [0, 2, 3]), shape=(2, 2))
+    found, squares = scaling.columns(twice, np.array([2, 2]))
+    np.testing.assert_array_equal(found, [[0, 12], [3, 0]])
+    np.testing.assert_array_equal(squares, [144, 9])
 
 
 @pytest.mark.parametrize("u", [2.0**34, -(2.0**34), np.inf, np.nan])
