@@ -1,7 +1,10 @@
 """Oblivious transfer: the receiver gets what it chose, and neither side sees the other's part."""
 
+import hashlib
+
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,6 +89,20 @@ def test_equal_rows_are_hashed_to_different_strings():
     )
 
 
+def test_the_hash_is_the_one_that_is_documented():
+    """H(i, x) = P(P(x) xor i) xor P(x), block by block, on integers."""
+    key = hashlib.sha256(b"distaff ot extension: correlation robust hash").digest()[:16]
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+
+    def permuted(x):
+        return int.from_bytes(encryptor.update(x.to_bytes(16, "little")), "little")
+
+    rows = rings.random((6, 2), 64)
+    for i, (row, found) in enumerate(zip(rows, ot_extension.hashed(rows, 5), strict=True)):
+        inner = permuted(int(row[0]) + (int(row[1]) << 64))
+        assert permuted(inner ^ (5 + i)) ^ inner == int(found[0]) + (int(found[1]) << 64)
+
+
 @pytest.mark.parametrize("bits", [64, 128])
 @pytest.mark.parametrize("n", [1, 7])
 def test_products_of_secret_words_are_shared(pair, bits, n):
@@ -96,3 +113,16 @@ def test_products_of_secret_words_are_shared(pair, bits, n):
     got = ot_extension.received_products(y.reshape(n, -1), chosen, payload)
     total = rings.add(kept.reshape(x.shape), got.reshape(x.shape), bits)
     np.testing.assert_array_equal(total, rings.mul(x, y, bits))
+
+
+@pytest.mark.parametrize("bits", [64, 128])
+def test_products_of_a_bit_and_a_word_are_shared(pair, bits):
+    sender, receiver = pair
+    x, choices = rings.random((70,), bits), bit_planes.random((2,))
+    flags = bit_planes.unpacked(choices, 70)
+    correction, chosen = receiver.strings(choices)
+    zero, one = sender.strings(correction)
+    payload, kept = ot_extension.sent_choices(x, zero[:70], one[:70], bits)
+    got = ot_extension.received_choices(flags, chosen[:70], payload, bits)
+    expected = rings.mul(x, rings.from_integers(flags.astype(np.int64), bits), bits)
+    np.testing.assert_array_equal(rings.add(kept, got, bits), expected)
