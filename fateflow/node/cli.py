@@ -22,7 +22,8 @@ from fateflow.node.federation_commands import audit, cert, home_option, routes
 from fateflow.node.processes import health, is_well, prepare
 from fateflow.settings import Settings
 
-START_LIMIT_S = 30.0
+START_LIMIT_S, END_LIMIT_S = 180.0, 30.0
+SLOW_START_S = 6.0
 LONGEST_SOCKET_PATH = 107
 """Bytes that Linux allows for the address of a Unix socket."""
 
@@ -73,7 +74,7 @@ def down(home: Path) -> None:
         click.echo(f"{settings.home} is not up")
         return
     os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + START_LIMIT_S
+    deadline = time.monotonic() + END_LIMIT_S
     while _running(settings) is not None:
         if time.monotonic() > deadline:
             raise click.ClickException(f"pid {pid} does not end; see {settings.logs}")
@@ -217,9 +218,15 @@ def _check_free(host: str, port: int) -> None:
 
 
 def _wait_until_well(settings: Settings, child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_LIMIT_S
+    start, told = time.monotonic(), False
     while not is_well(settings):
-        if child.poll() is not None or time.monotonic() > deadline:
+        waited = time.monotonic() - start
+        if waited > SLOW_START_S and not told:
+            click.echo(
+                "still starting; the first start compiles kernels for this machine, up to a minute"
+            )
+            told = True
+        if child.poll() is not None or waited > START_LIMIT_S:
             states = "; ".join(f"{k}: {v}" for k, v in health(settings).items() if v != "ok")
             if child.poll() is None:  # half a site must not stay behind
                 child.terminate()
