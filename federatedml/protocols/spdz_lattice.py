@@ -26,7 +26,7 @@ def crossed(ctx: Ctx, link: Link, a: Words, b: Words, word_bits: WordBits) -> Wo
     digits = sshe_products.digits(link, turned_a, ctx.name, sshe_products.BUDGET if c > 1 else 0)
     for j in range(c):
         sshe_products.offer(ctx, link, wide(b[:, j], word_bits), n * LIMBS)
-    sent = [sshe_products.joined(sshe_products.answered(ctx, link, digits)) for _ in range(c)]
+    sent = [sshe_products.joined(sshe_products.answered(ctx, link, digits)[0]) for _ in range(c)]
     got = [sshe_products.joined(sshe_products.opened(ctx, link, n * LIMBS)) for _ in range(c)]
     return rings.add(narrow(sent, n, word_bits), narrow(got, n, word_bits), word_bits)
 

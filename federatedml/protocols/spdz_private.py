@@ -69,7 +69,7 @@ def product(session: Session, matrix: Matrix, v: Shared) -> Shared:
     if matrix.contents is not None:
         entries, ready = matrix.contents
         own = rings.matmul_plain(entries, flat.words, v.word_bits, session.ctx.cores)
-        found = [sshe_products.answered(session.ctx, session.link, ready) for _ in columns]
+        found = [sshe_products.answered(session.ctx, session.link, ready)[0] for _ in columns]
         words = rings.add(own, narrow(found, rows, v.word_bits), v.word_bits)
     else:
         for column in columns:
