@@ -72,11 +72,7 @@ class Parameters:
     @property
     def flood_bits(self) -> int:
         """The largest f such that flooding by [-2^f, 2^f) leaves a result exact."""
-        room = self._room()
-        if room <= 0:
-            return 0
-        flood = math.floor(math.log2(room))
-        return flood if 2.0**flood * (1 + 2.0**-FLOOD_BITS) <= room else flood - 1
+        return math.floor(math.log2(self._room() / (1 + 2.0**-FLOOD_BITS)))
 
     @property
     def error_bound(self) -> float:
@@ -87,7 +83,7 @@ class Parameters:
     def norm_bound(self) -> float:
         """L2 norm that all columns of a matrix in one result ciphertext may have together."""
         left = self.error_bound - _zero_error(self.degree)
-        return max(0.0, left) / (TAIL * math.sqrt(ERROR_VARIANCE + DITHER_VARIANCE))
+        return left / (TAIL * math.sqrt(ERROR_VARIANCE + DITHER_VARIANCE))
 
     def _room(self) -> float:
         """What error and flooding may be together, modulo q."""
