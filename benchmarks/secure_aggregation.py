@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from benchmarks._parties import TOKEN, told
 from federatedml.crypto import double_mask, masking
 from federatedml.protocols import secure_aggregation
-from federatedml.protocols.secure_aggregation import Client, SecureAggregationParam, Server
+from federatedml.protocols.roll_call import SecureAggregationParam, terms
+from federatedml.protocols.secure_aggregation import Client, Server
 from federation import ARBITER, GUEST, HOST, Context, Message, Party
 from federation.transport.embedded import EmbeddedGateway
 from federation.transport.gateway import Options
@@ -72,7 +73,7 @@ def party(at: int, n: int, how: str, job: str, socket_path: str) -> None:
         ctx = Context(me, PARTIES, transport, job_id=job, component="bench_0")
         print("ready", flush=True)
         sys.stdin.readline()
-        agreed = secure_aggregation.terms(ctx, SecureAggregationParam(), "bench_0")
+        agreed = terms(ctx, SecureAggregationParam(), "bench_0")
         side = Server(ctx, agreed) if me.role == ARBITER else Client(ctx, agreed)
         busy = time.process_time()
         for _ in range(1 if how == "lost" and at == 2 else ROUNDS):

@@ -16,7 +16,7 @@ from federatedml.params_shared import (
     PredictParam,
     merged_callbacks,
 )
-from federatedml.protocols.secure_aggregation import SecureAggregationParam
+from federatedml.protocols.roll_call import SecureAggregationParam
 
 OLD_METRICS = ("auc", "ks")
 """Default of the deprecated ``metrics``: it does not count as given."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from federatedml.homo_lr_params import HomoLRParams
 from federatedml.lr_model import Label, SingleModel
 from federatedml.maths import glm, logistic, optim, optim_torch
 from federatedml.maths.glm import Floats
+from federatedml.protocols.convergence import Convergence
 
 
 class Learner:
@@ -118,6 +120,24 @@ class Learner:
         return slice(0, len(self.w) - self.has_intercept)
 
 
+@dataclass
+class Means:
+    """What sums over all parties say, one after the other."""
+
+    rule: Convergence
+    before: Floats = field(default_factory=lambda: np.full(1, np.inf))
+
+    def of(self, sums: Floats) -> tuple[Floats, bool]:
+        """The mean weights, and whether training has converged.
+
+        sums: (k + 2,) of W w, W loss and W, where W is what a party's rows count.
+        """
+        w, loss = sums[:-2] / sums[-1], float(sums[-2] / sums[-1])
+        is_converged = self.rule.is_reached(loss, float(((w - self.before) ** 2).sum()))
+        self.before = w
+        return w, is_converged
+
+
 def total_weight(frame: Frame, component: str) -> float:
     """How much this party's rows count: the sum of their weights, else their number.
 
@@ -175,3 +195,12 @@ def digest(names: Sequence[str]) -> bytes:
     """Of column names in this order; tells whether two parties' are the same."""
     body = "".join(f"{len(name)}:{name}," for name in names)
     return hashlib.sha256(body.encode()).digest()
+
+
+def check_classes(component: str, n_classes: int, n_rows: float) -> None:
+    """Raises BadData where classes are so many that the label must be a number."""
+    if n_classes > max(2, n_rows / 2):
+        raise BadData(
+            f"{component}: {n_classes} classes in {n_rows:.0f} rows of all parties: is the label "
+            "a number to be estimated? give each class two rows or more"
+        )

@@ -18,8 +18,12 @@ Round    (1) host -> guest         its distinct labels
          (6) clients -> arbiter    W_p w_p, W_p loss_p and W_p, by secure aggregation
          (7) arbiter -> clients    w, and whether training has converged
          Prediction is local: every client has the whole model.
+         with secure_aggregation_param.method ckks, clients open the sums and the arbiter does not:
+         (8) clients -> arbiter -> clients   the numbers of (4) and (6), and their sums, encrypted
+         (9) guest -> others       whether training has converged
 Trusts   everyone to follow the protocol (semi-honest), and fewer clients than the threshold to
-         collude with the arbiter. All learn w of every sum; docs/security/secure_aggregation.md.
+         collude with the arbiter (with ckks: none). All clients, and the arbiter but with ckks,
+         learn w of every sum; docs/security/secure_aggregation.md.
 Source   McMahan et al. 2017, arXiv:1602.05629 (averaging); Bonawitz et al. 2017 (secure sums);
          parameters and models are FATE 1.x's, differences: docs/compat/homo_lr.md.
 """
@@ -42,11 +46,13 @@ from federatedml.data.frame import Frame, Predictions
 from federatedml.data.predicting import predictions
 from federatedml.errors import BadData, BadModel, BadParameters
 from federatedml.homo_lr_params import HomoLRParams
-from federatedml.homo_side import Learner
+from federatedml.homo_side import Learner, Means
 from federatedml.lr_model import Label, LRMeta, LRModel, SingleModel
 from federatedml.maths import glm
-from federatedml.protocols import secure_aggregation
+from federatedml.protocols import cipher_aggregation, roll_call, secure_aggregation
+from federatedml.protocols.cipher_aggregation import CipherClient, CipherServer
 from federatedml.protocols.convergence import Convergence
+from federatedml.protocols.roll_call import Terms
 from federatedml.protocols.secure_aggregation import Client, Server
 from federation import ARBITER, GUEST, HOST, Message, codec
 from federation.errors import ProtocolViolation
@@ -64,6 +70,7 @@ class HomoEqual(msgspec.Struct, frozen=True):
     max_iter: int
     aggregate_iters: int
     fit_intercept: bool
+    method: str
 
 
 @codec.wire_struct
@@ -112,6 +119,9 @@ class Wire:
     is_converged = Message[bool](
         {ARBITER}, {GUEST, HOST}, kind="plain", reveals="whether training has converged"
     )
+    verdict = Message[bool](
+        {GUEST}, {HOST, ARBITER}, kind="plain", reveals="with ckks: whether training has converged"
+    )
     keys = secure_aggregation.Wire.keys
     shares = secure_aggregation.Wire.shares
     heard = secure_aggregation.Wire.heard
@@ -119,6 +129,12 @@ class Wire:
     masked = secure_aggregation.Wire.masked
     survivors = secure_aggregation.Wire.survivors
     shares_opened = secure_aggregation.Wire.opening
+    channel = cipher_aggregation.Wire.channel
+    secret = cipher_aggregation.Wire.secret
+    public = cipher_aggregation.Wire.public
+    sealed = cipher_aggregation.Wire.sealed
+    came = cipher_aggregation.Wire.came
+    total = cipher_aggregation.Wire.total
 
 
 class HomoLRModel(LRModel, kw_only=True):
@@ -163,20 +179,22 @@ class HomoLR(Trainer[HomoLRParams]):
     ) -> None:
         outline = ctx.get(Wire.outline)  # (3)
         self._check_equal(ctx, outline.equal)
-        server = Server(ctx, self._terms(ctx))
-        weight, n_rows = server.collect(COUNT_BITS)  # (4)
-        if outline.n_classes > max(2, n_rows / 2):
-            raise BadData(
-                f"{ctx.name}: {outline.n_classes} classes in {n_rows:.0f} rows of all parties: "
-                "is the label a number to be estimated? give each class two rows or more"
-            )
-        ctx.remote(Wire.magnitude, int(np.frexp(weight)[1]))
+        agreed, security = self._agreed(ctx)
+        server: Server | CipherServer
+        if self._is_sealed:
+            server = CipherServer(ctx, agreed)
+            server.add_up()  # (8)
+        else:
+            server = Server(ctx, agreed)
+            weight, n_rows = server.collect(COUNT_BITS)  # (4)
+            homo_side.check_classes(ctx.name, outline.n_classes, n_rows)
+            ctx.remote(Wire.magnitude, int(np.frexp(weight)[1]))
         n_models, shown = _n_models(outline.n_classes), {}
         for i in range(n_models):
             shown[str(i)] = self._add_up(ctx, server, several=n_models > 1)
         told = shown if n_models > 1 else shown["0"]
         lost = [str(party) for party in sorted(server.lost)]
-        ctx.report.summary({**told, "security": server.terms.describe(), "lost_parties": lost})
+        ctx.report.summary({**told, "security": security, "lost_parties": lost})
 
     # A client.
 
@@ -192,9 +210,20 @@ class HomoLR(Trainer[HomoLRParams]):
         train = seen[0]
         assert train is not None
         ctx.report.summary({"validation_metrics": {}})
-        client, weight = Client(ctx, self._terms(ctx)), homo_side.total_weight(train, ctx.name)
-        client.submit(np.array([weight, float(train.n_rows)]), COUNT_BITS)  # (4)
-        share = float(np.ldexp(weight, -ctx.get(Wire.magnitude)))
+        weight = homo_side.total_weight(train, ctx.name)
+        agreed, security = self._agreed(ctx)
+        counts = np.array([weight, float(train.n_rows)])
+        client: Client | CipherClient
+        if self._is_sealed:
+            client = CipherClient(ctx, agreed)
+            counted = client.total(counts)  # (8)
+            homo_side.check_classes(ctx.name, len(classes), counted[1])
+            magnitude = int(np.frexp(counted[0])[1])
+        else:
+            client = Client(ctx, agreed)
+            client.submit(counts, COUNT_BITS)  # (4)
+            magnitude = ctx.get(Wire.magnitude)
+        share = float(np.ldexp(weight, -magnitude))
         targets, parts = classes[1:] if len(classes) == 2 else classes, []
         several = len(targets) > 1
         for i, target in enumerate(targets):
@@ -211,13 +240,13 @@ class HomoLR(Trainer[HomoLRParams]):
         shown = [_summary(part, one_of_several=several) for part in parts]
         by_class = {str(c): one for c, one in zip(classes, shown, strict=False)}
         told = by_class if several else shown[0]
-        ctx.report.summary({**told, "security": client.terms.describe()})
+        ctx.report.summary({**told, "security": security})
         return self._model(parts, classes)
 
     def _train(
         self,
         ctx: Ctx,
-        client: Client,
+        client: Client | CipherClient,
         learner: Learner,
         share: float,
         watch: glm_watch.Watch,
@@ -226,6 +255,7 @@ class HomoLR(Trainer[HomoLRParams]):
     ) -> SingleModel:
         """One binary model, maybe of several. share: what this party's rows count."""
         self._begin(ctx, learner)
+        means = self._means()
         for t in range(learner.iters, self.params.max_iter):
             due = self._is_due(t)
             loss = learner.epoch(is_aggregated=due)
@@ -234,17 +264,29 @@ class HomoLR(Trainer[HomoLRParams]):
             if due:
                 terms = share * np.array([*learner.w, loss, 1.0])
                 try:
-                    client.submit(terms)  # (6)
+                    w, learner.is_converged = self._mean(ctx, client, terms, means)
                 except PlaintextOutOfRange:
                     raise BadData(
-                        f"{ctx.name}: weights or loss beyond 2^26, training diverges: scale the "
-                        "features (FeatureScale) or lower learning_rate"
+                        f"{ctx.name}: weights or loss are too large to be added up, training "
+                        "diverges: scale the features (FeatureScale) or lower learning_rate"
                     ) from None
-                learner.take(_mean(ctx, len(learner.w)))  # (7)
-                learner.is_converged = ctx.get(Wire.is_converged)
+                learner.take(w)
             if watch.stops(t, learner.model()):
                 break
         return learner.model()
+
+    def _mean(
+        self, ctx: Ctx, client: Client | CipherClient, terms: glm.Floats, means: Means
+    ) -> tuple[glm.Floats, bool]:
+        """The mean weights of all parties, and whether training has converged."""
+        if isinstance(client, Client):
+            client.submit(terms)  # (6)
+            return _checked_mean(ctx, len(terms) - 2), ctx.get(Wire.is_converged)  # (7)
+        w, is_converged = means.of(client.total(terms))  # (8)
+        if ctx.role != GUEST:  # numbers may differ in their last bits from party to party
+            return w, ctx.get(Wire.verdict)  # (9)
+        ctx.remote(Wire.verdict, is_converged)
+        return w, is_converged
 
     def _begin(self, ctx: Ctx, learner: Learner) -> None:
         """Step (5). Raises BadModel if parties start from different models."""
@@ -269,25 +311,28 @@ class HomoLR(Trainer[HomoLRParams]):
 
     # The arbiter.
 
-    def _add_up(self, ctx: Ctx, server: Server, *, several: bool) -> dict[str, object]:
+    def _add_up(
+        self, ctx: Ctx, server: Server | CipherServer, *, several: bool
+    ) -> dict[str, object]:
         """One binary model; its summary."""
-        rule, first = Convergence(self.params.early_stop, self.params.tol), ctx.get(Wire.begun)
-        before, is_converged = np.full(1, np.inf), False
-        for t in range(first, self.params.max_iter):
+        means, is_converged = self._means(), False
+        for t in range(ctx.get(Wire.begun), self.params.max_iter):
             if not self._is_due(t):
                 continue
-            sums = server.collect()  # (6)
-            w, loss = sums[:-2] / sums[-1], float(sums[-2] / sums[-1])
-            is_converged = rule.is_reached(loss, float(((w - before) ** 2).sum()))
-            before = w
-            if not several:
-                _show_loss(ctx, len(rule.losses) - 1, loss, "aggregate_round")
-            ctx.remote(Wire.mean, w)  # (7)
-            ctx.remote(Wire.is_converged, is_converged)
+            if isinstance(server, CipherServer):
+                server.add_up()  # (8)
+                is_converged = ctx.get(Wire.verdict)  # (9)
+            else:
+                w, is_converged = means.of(server.collect())  # (6)
+                losses = means.rule.losses
+                if not several:
+                    _show_loss(ctx, len(losses) - 1, losses[-1], "aggregate_round")
+                ctx.remote(Wire.mean, w)  # (7)
+                ctx.remote(Wire.is_converged, is_converged)
             ctx.report.progress((t + 1) / self.params.max_iter)
             if is_converged:
                 break
-        return {"loss_history": rule.losses, "is_converged": is_converged}
+        return {"loss_history": means.rule.losses, "is_converged": is_converged}
 
     # What both sides know.
 
@@ -298,19 +343,31 @@ class HomoLR(Trainer[HomoLRParams]):
     @property
     def _equal(self) -> HomoEqual:
         p = self.params
-        return HomoEqual(p.max_iter, p.aggregate_iters, p.init_param.fit_intercept)
+        method = p.secure_aggregation_param.method
+        return HomoEqual(p.max_iter, p.aggregate_iters, p.init_param.fit_intercept, method)
 
     def _check_equal(self, ctx: Ctx, told: HomoEqual) -> None:
         if told != self._equal:
             raise BadParameters(
-                f"{ctx.name}: max_iter, aggregate_iters and init_param.fit_intercept must be the "
-                "same at all parties; give them in component_parameters.common"
+                f"{ctx.name}: max_iter, aggregate_iters, init_param.fit_intercept and "
+                "secure_aggregation_param.method must be the same at all parties; give them in "
+                "component_parameters.common"
             )
 
-    def _terms(self, ctx: Ctx) -> secure_aggregation.Terms:
-        agreed = secure_aggregation.terms(ctx, self.params.secure_aggregation_param, ctx.name)
-        LOG.info("%s", agreed.describe())
-        return agreed
+    @property
+    def _is_sealed(self) -> bool:
+        return self.params.secure_aggregation_param.method == "ckks"
+
+    def _means(self) -> Means:
+        return Means(Convergence(self.params.early_stop, self.params.tol))
+
+    def _agreed(self, ctx: Ctx) -> tuple[Terms, str]:
+        """The terms of all sums, and how they are kept secret, which is logged."""
+        agreed = roll_call.terms(ctx, self.params.secure_aggregation_param, ctx.name)
+        how = cipher_aggregation if self._is_sealed else secure_aggregation
+        security = how.describe(agreed)
+        LOG.info("%s", security)
+        return agreed, security
 
     def _model(self, parts: Sequence[SingleModel], classes: Sequence[Label]) -> HomoLRModel:
         """The component's model, the same at every client but for the loss history."""
@@ -335,7 +392,7 @@ def _show_loss(ctx: Ctx, at: int, loss: float, unit: str) -> None:
     ctx.report.metric("train", "loss", "LOSS", [(at, loss)], unit_name=unit, curve_name="loss")
 
 
-def _mean(ctx: Ctx, n_weights: int) -> glm.Floats:
+def _checked_mean(ctx: Ctx, n_weights: int) -> glm.Floats:
     """The mean weights as they come. Raises ProtocolViolation for another number of them."""
     w = ctx.get(Wire.mean)
     if w.shape != (n_weights,):

@@ -24,11 +24,8 @@ Source   Bonawitz et al. 2017, Practical secure aggregation for privacy-preservi
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -38,19 +35,14 @@ from federatedml.crypto import double_mask, masking
 from federatedml.crypto.double_mask import BadKeys, Book, PublicBook, Vault
 from federatedml.crypto.masking import SCALE_BITS, Floats, Words
 from federatedml.crypto.shamir import BadShares
-from federatedml.errors import BadParameters, PartiesLost
-from federatedml.params import Params, PositiveFloat, PositiveInt
-from federation import ARBITER, GUEST, HOST, Context, Message, Party
-from federation.errors import PeerFailed, PeerLate, PeerSilent, ProtocolViolation
-
-LOG = logging.getLogger(__name__)
+from federatedml.protocols.roll_call import CLIENTS, Roll, Terms, arbiter_of, arrivals
+from federation import ARBITER, Context, Message, Party
+from federation.errors import ProtocolViolation
 
 T = TypeVar("T")
 
 ROUNDS = 64
 """Sums for which keys are exchanged at once: 4 kB to everybody, 8 kB to each other client."""
-
-CLIENTS = {GUEST, HOST}
 
 
 class Wire:
@@ -79,62 +71,20 @@ class Wire:
     )
 
 
-class SecureAggregationParam(Params, frozen=True, kw_only=True):
-    """threshold: so many clients must stay for a sum to be opened, and so many would have to
-    collude with the arbiter to open a single one's numbers; null: more than half of them.
-    time_limit: seconds that a client may take for its message, its training between two sums
-    included, before the others go on without it; null: as long as its task gives signs of life.
-    """
-
-    threshold: PositiveInt | None = None
-    time_limit: PositiveFloat | None = None
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What all parties know before. clients: in the order of their numbers, the first is 1."""
-
-    clients: tuple[Party, ...]
-    threshold: int
-    time_limit_s: float | None
-    component: str
-
-    def number(self, party: Party) -> int:
-        return self.clients.index(party) + 1
-
-    def party(self, number: int) -> Party:
-        return self.clients[number - 1]
-
-    def describe(self) -> str:
-        """One line for the log and the record."""
-        return (
-            "secure aggregation with double masks (X25519, HKDF-SHA256, ChaCha20, Shamir's shares "
-            f"{self.threshold} of {len(self.clients)}), about 128 bits: the arbiter learns sums "
-            f"over at least {self.threshold} parties; against parties who follow the protocol"
-        )
-
-
-def terms(ctx: Context, param: SecureAggregationParam, component: str) -> Terms:
-    """Raises BadParameters for fewer than two clients, or an impossible threshold."""
-    clients = tuple(sorted(ctx.of_role(GUEST, HOST)))
-    n, least = len(clients), max(len(clients) // 2 + 1, 2)
-    threshold = least if param.threshold is None else param.threshold
-    if n < 2:
-        raise BadParameters(f"{component}: a secure sum needs at least two parties with data")
-    if not least <= threshold <= n:
-        raise BadParameters(
-            f"{component}: secure_aggregation_param.threshold must be from {least} to {n} with {n} "
-            f"parties, got {threshold}"
-        )
-    return Terms(clients, threshold, param.time_limit, component)
+def describe(terms: Terms) -> str:
+    """One line for the log and the record."""
+    return (
+        "secure aggregation with double masks (X25519, HKDF-SHA256, ChaCha20, Shamir's shares "
+        f"{terms.threshold} of {len(terms.clients)}), about 128 bits: the arbiter learns sums over "
+        f"at least {terms.threshold} parties; against parties who follow the protocol"
+    )
 
 
 class Client:
     """A guest's or host's side: ``submit`` once for each sum that the arbiter ``collects``."""
 
     def __init__(self, ctx: Context, agreed: Terms) -> None:
-        self.terms = agreed
-        self.alive = list(range(1, len(agreed.clients) + 1))
+        self.terms, self.roll = agreed, Roll(ctx, agreed)
         self._ctx, self._me = ctx, agreed.number(ctx.me)
         self._rounds, self._books = 0, dict[int, PublicBook]()
         self._book: Book | None = None
@@ -157,21 +107,22 @@ class Client:
         if at == 0:
             self._exchange_books()
         assert self._book is not None
-        peers = {c: self._books[c] for c in self.alive if c != self._me}
+        clients = self.roll.alive
+        peers = {c: self._books[c] for c in clients if c != self._me}
         double_mask.hide(words, self._book, at, self._me, peers, self._purpose())
         self._rounds += 1
         self._ctx.remote(Wire.masked, words)  # (5)
-        survivors = self._survivors(self._ctx.get(Wire.survivors), Wire.survivors)  # (6)
-        self._ctx.remote(Wire.opening, self._vault.open(at, self.alive, survivors))  # (7)
-        self.alive = survivors
+        self.roll.take(self._ctx.get(Wire.survivors), Wire.survivors)  # (6)
+        opening = self._vault.open(at, clients, self.roll.alive)
+        self._ctx.remote(Wire.opening, opening)  # (7)
 
     def _exchange_books(self) -> None:
         """Steps (1) to (4)."""
         ctx, agreed, purpose = self._ctx, self.terms, self._purpose()
         book = double_mask.draw(ROUNDS)
         own = double_mask.public(book)
-        others = [agreed.party(c) for c in self.alive if c != self._me]
-        for peer in [*others, _arbiter(ctx)]:
+        others = [agreed.party(c) for c in self.roll.alive if c != self._me]
+        for peer in [*others, arbiter_of(ctx)]:
             ctx.remote(Wire.keys, own.rows(), to=peer)  # (1)
         books, lost = {self._me: own}, dict[Party, str]()
         for peer, rows in arrivals(ctx, Wire.keys, others, agreed.time_limit_s, lost):
@@ -191,24 +142,8 @@ class Client:
             with _blaming(peer, Wire.shares):
                 held[c] = double_mask.unseal(book, books[c], sealed, about)
         ctx.remote(Wire.heard, sorted(held))  # (3)
-        self.alive = self._survivors(ctx.get(Wire.roster), Wire.roster)  # (4)
+        self.roll.take(ctx.get(Wire.roster), Wire.roster)  # (4)
         self._book, self._books, self._vault = book, books, Vault(ROUNDS, held)
-
-    def _survivors(self, told: list[int], message: Message[list[int]]) -> list[int]:
-        """The clients that the arbiter names, checked. Raises ProtocolViolation, PartiesLost."""
-        agreed, arbiter = self.terms, _arbiter(self._ctx)
-        if told != sorted(set(told)) or not set(told) <= set(self.alive):
-            raise ProtocolViolation(arbiter, message.name, "not clients who were there before")
-        if self._me not in told:
-            raise PartiesLost(
-                f"{agreed.component}: the others went on without {self._ctx.me}, whose message "
-                "came too late or not at all; raise secure_aggregation_param.time_limit"
-            )
-        if len(told) < agreed.threshold:
-            raise ProtocolViolation(arbiter, message.name, "fewer clients than the threshold")
-        for c in sorted(set(self.alive) - set(told)):
-            LOG.warning("%s is lost: the sums go on without it", agreed.party(c))
-        return told
 
     def _purpose(self) -> bytes:
         return _purpose(self._ctx, self._rounds)
@@ -239,7 +174,7 @@ class Server:
         self._rounds += 1
         asked = [self.terms.party(c) for c in self._alive]
         total, came = self._sum(asked)
-        survivors = self._left([self.terms.number(peer) for peer in came])
+        survivors = self.terms.enough([self.terms.number(peer) for peer in came], self.lost)
         for peer in asked:
             self._ctx.remote(Wire.survivors, survivors, to=peer)  # (6)
         parts = {
@@ -248,7 +183,7 @@ class Server:
                 self._ctx, Wire.opening, came, self.terms.time_limit_s, self.lost
             )
         }
-        self._left(list(parts))
+        self.terms.enough(list(parts), self.lost)
         try:
             opened = double_mask.together(parts, self._alive)
             double_mask.reveal(total, opened, at, self._books, survivors, purpose)
@@ -289,7 +224,7 @@ class Server:
         roster = connected(heard)
         for c in set(heard) - set(roster):
             self.lost[agreed.party(c)] = "it and others did not hear of one another in time"
-        self._left(roster)
+        self.terms.enough(roster, self.lost)
         for peer in asked:
             ctx.remote(Wire.roster, roster, to=peer)  # (4)
         self._books = {
@@ -297,16 +232,6 @@ class Server:
             for c in roster
         }
         self._alive = roster
-
-    def _left(self, numbers: list[int]) -> list[int]:
-        """The same numbers, sorted. Raises PartiesLost if they are too few."""
-        if len(numbers) >= self.terms.threshold:
-            return sorted(numbers)
-        missing = "; ".join(f"{peer} ({why})" for peer, why in sorted(self.lost.items()))
-        raise PartiesLost(
-            f"{self.terms.component}: {len(numbers)} of {len(self.terms.clients)} parties are left "
-            f"and secure aggregation needs {self.terms.threshold}; missing: {missing}"
-        )
 
 
 def connected(heard: Mapping[int, Collection[int]]) -> list[int]:
@@ -326,35 +251,6 @@ def connected(heard: Mapping[int, Collection[int]]) -> list[int]:
             break
         left.remove(worst)
     return sorted(left)
-
-
-def arrivals(
-    ctx: Context,
-    message: Message[T],
-    senders: Sequence[Party],
-    within_s: float | None,
-    lost: dict[Party, str],
-) -> Iterator[tuple[Party, T]]:
-    """The next message of each sender that comes in time; ``lost`` gets the others, and why.
-
-    within_s: for all of them together.
-    """
-    end = None if within_s is None else time.monotonic() + within_s
-    for sender in senders:
-        left = None if end is None else max(end - time.monotonic(), 0.0)
-        try:
-            value = ctx.get(message, source=sender, within_s=left)
-        except (PeerFailed, PeerLate, PeerSilent) as error:
-            lost[sender] = str(error)
-            LOG.warning("%s is lost: %s", sender, error)
-            continue
-        yield sender, value
-
-
-def _arbiter(ctx: Context) -> Party:
-    if ctx.arbiter is None:
-        raise BadParameters("secure aggregation needs an arbiter: name one in the job's roles")
-    return ctx.arbiter
 
 
 def _published(rows: NDArray[np.uint8], peer: Party) -> PublicBook:

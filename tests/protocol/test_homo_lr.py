@@ -11,7 +11,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from federatedml import runner
+from federatedml import homo_side, runner
 from federatedml.component import Ctx, Inputs, NamedData
 from federatedml.components.homo_lr import HomoLR, HomoLRModel, Wire
 from federatedml.data.frame import Frame, FrameSchema
@@ -19,6 +19,7 @@ from federatedml.errors import BadData, BadModel, BadParameters, PartiesLost
 from federatedml.maths import glm, optim, optim_torch
 from federatedml.params import parse
 from federation import ARBITER, GUEST, HOST, Party, codec
+from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
 
 G, BANK, SHOP = Party(GUEST, "9999"), Party(HOST, "10000"), Party(HOST, "10001")
@@ -403,6 +404,53 @@ def test_with_one_host_a_lost_host_ends_training():
         run({**dict.fromkeys(TWO, client), JUDGE: judge}, Ctx)
 
 
+# Sums under the clients' key: the arbiter learns none.
+
+SEALED = {"secure_aggregation_param": {"method": "ckks"}}
+
+
+@pytest.fixture(scope="module")
+def sealed():
+    pytest.importorskip("tenseal")
+    return trained(params(max_iter=3, **SEALED), split(THREE))
+
+
+def test_sums_under_ckks_train_the_same_model(sealed):
+    results, _ = sealed
+    w, _ = twin(params(max_iter=3), *data())
+    for c in THREE:
+        np.testing.assert_allclose(flat(results[c]), w, atol=1e-7)
+    assert "CKKS" in results[JUDGE][2].told["security"]
+    assert results[JUDGE][2].told["loss_history"] == []
+
+
+def test_under_ckks_the_arbiter_learns_no_weights_and_no_loss(sealed):
+    _, transcript = sealed
+    plain = {
+        s.message for s in transcript if JUDGE in (s.src, s.dst) and s.envelope.kind == "plain"
+    }
+    assert plain == {
+        Wire.outline.name, Wire.begun.name, Wire.verdict.name, Wire.public.name, Wire.came.name,
+    }  # fmt: skip
+
+
+def test_under_ckks_training_stops_by_the_same_rule():
+    pytest.importorskip("tenseal")
+    given = {"early_stop": "diff", "tol": 0.003, "max_iter": 40}
+    done = trained(params(**given), split())[0][G][0].param
+    same = trained(params(**given, **SEALED), split())[0]
+    for c in TWO:
+        assert same[c][0].param.iters == done.iters
+        assert same[c][0].param.is_converged
+    assert same[JUDGE][2].told["is_converged"]
+
+
+def test_under_ckks_a_label_that_is_a_number_is_refused():
+    pytest.importorskip("tenseal")
+    with pytest.raises(BadData, match="60 classes in 60 rows"):
+        trained(params(**SEALED), split(label=np.arange(N)))
+
+
 # The model and its neighbours.
 
 
@@ -583,13 +631,13 @@ def test_training_that_diverges_says_so():
     rows = {c: frame(f.x * 1e7, f.label) for c, f in split().items()}
     with pytest.raises(BadData, match="training diverges"):
         trained(params(learning_rate=1e200, max_iter=30, decay=0), rows)
-    with pytest.raises(BadData, match="beyond 2"):
+    with pytest.raises(BadData, match="too large to be added up"):
         trained(params(learning_rate=1e5, max_iter=30, decay=0), rows)
 
 
 def test_parameters_that_steer_the_conversation_must_be_the_same():
     p = params()
-    for other in (params(max_iter=3), params(aggregate_iters=2)):
+    for other in (params(max_iter=3), params(aggregate_iters=2), params(**SEALED)):
         for party in (BANK, JUDGE):
             with pytest.raises(BadParameters, match="must be the same at all parties"):
                 trained({G: p, BANK: p, JUDGE: p, party: other}, split())
@@ -600,6 +648,13 @@ def test_a_start_from_models_of_other_jobs_is_refused():
     two, _ = trained(params(max_iter=2), split())
     with pytest.raises(BadModel, match="other epochs than the guest's"):
         trained(params(), split(), starts={G: one[G][0], BANK: two[BANK][0]})
+
+
+def test_another_number_of_mean_weights_is_refused(monkeypatch):
+    means = homo_side.Means.of
+    monkeypatch.setattr(homo_side.Means, "of", lambda *given: (means(*given)[0][:-1], False))
+    with pytest.raises(ProtocolViolation, match=r"arbiter 10000 .*\(4,\) weights, not 5"):
+        trained(params(), split())
 
 
 def test_a_model_of_other_columns_does_not_predict():

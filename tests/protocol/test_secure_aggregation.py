@@ -9,13 +9,12 @@ from federatedml.component import Ctx
 from federatedml.crypto import double_mask, masking, shamir
 from federatedml.errors import BadParameters, PartiesLost
 from federatedml.protocols import secure_aggregation
+from federatedml.protocols.roll_call import SecureAggregationParam, terms
 from federatedml.protocols.secure_aggregation import (
     Client,
-    SecureAggregationParam,
     Server,
     Wire,
     connected,
-    terms,
 )
 from federation import ARBITER, GUEST, HOST, Party
 from federation.errors import PeerFailed, ProtocolViolation
@@ -57,7 +56,7 @@ def play(n, rounds, *, dies=None, **given):
                 side.submit(numbers(ctx.me, at))
         except Stop:
             return None
-        return side.alive
+        return side.roll.alive
 
     def server(ctx):
         side = Server(ctx, terms(ctx, param, "sums_0"))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from federatedml.component import Ctx
-from federatedml.protocols.secure_aggregation import Client, SecureAggregationParam, Server, terms
+from federatedml.protocols.roll_call import SecureAggregationParam, terms
+from federatedml.protocols.secure_aggregation import Client, Server
 from federation import ARBITER, GUEST, HOST, Party
 from federation.transport import gateway, mailbox
 from federation.transport.embedded import EmbeddedGateway
