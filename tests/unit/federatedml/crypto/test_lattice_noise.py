@@ -105,6 +105,41 @@ def refreshed(secret, total):
     return out, r
 
 
+def test_a_refresh_adds_its_errors_to_both_halves():
+    secret = SECRETS[64]
+    p, stream = secret.params, sampling.Stream(bytes(32), b"test")
+    r, none = sampling.ternary(stream, p.degree), np.zeros((2, p.degree))
+    errors = sampling.errors(stream.words(2 * p.degree)).reshape(2, -1)
+    found = []
+    for added in (none, errors):
+        out = np.empty((2, len(p.primes), p.degree))
+        pack = (r, added, secret.public.values, tables(p.primes, p.degree), out)
+        lattice_pack.refresh(np.zeros_like(out), *pack)
+        found.append(out)
+    for prime in range(len(p.primes)):
+        np.testing.assert_array_equal((found[1] - found[0])[:, prime], errors)
+
+
+def test_what_a_refresh_adds_is_drawn_anew_for_each_result(monkeypatch):
+    secret = SECRETS[64]
+    cut = lattice.tile(secret.params, 2, 2_000)
+    drawn, refresh = [], lattice_pack.refresh
+
+    def spied(total, r, errors, *rest):
+        drawn.append((r.copy(), errors.copy()))
+        refresh(total, r, errors, *rest)
+
+    monkeypatch.setattr(lattice_pack, "refresh", spied)
+    sealed = secret.encrypt(words(secret.params, 2), cut)
+    secret.public.multiply([(sealed, lattice.prepare(secret.params, cut, np.ones((2, 2_000))))])
+    assert len(drawn) == cut.result_blocks > 1
+    for r, errors in drawn:
+        assert set(np.unique(r)) == {-1, 0, 1}
+        assert abs(np.var(errors) / ERROR_VARIANCE - 1) < 0.1
+    polynomials = np.array([[r, *errors] for r, errors in drawn]).reshape(-1, secret.params.degree)
+    assert len(np.unique(polynomials, axis=0)) == 3 * cut.result_blocks
+
+
 def as_values(secret, polynomial):
     from federatedml.crypto.ntt import values
 
