@@ -65,6 +65,9 @@ class Vectors(msgspec.Struct, frozen=True):
     bits: list[int]
     room: list[int]
 
+    def __describe__(self) -> str:
+        return f"Vectors[{', '.join(map(codec.describe, self.sealed))}]"
+
 
 @codec.wire_struct
 class LossPart(msgspec.Struct, frozen=True):
@@ -221,24 +224,13 @@ class OwnKeys:
             own += total
         loss, terms = agreed_loss(ctx, sealed, own), {}
         for owner in self.keys.public:
-            has_entry = loss.is_wanted and _has_entry(ctx, ctx.me, owner)
-            first = Term(
-                sealed[owner].sealed[0],
-                sealed[owner].bits[0],
-                extra=eta if has_entry else None,
-                extra_bits=loss.bits,
-            )
-            terms[owner] = [first]
-        if has_factor:
-            terms[ctx.guest].append(
-                Term(
-                    sealed[ctx.guest].sealed[1],
-                    sealed[ctx.guest].bits[1],
-                    rows=v,
-                    extra=squared if loss.is_wanted else None,
-                    extra_bits=loss.bits,
-                )
-            )
+            is_wanted = loss.is_wanted and _has_entry(ctx, ctx.me, owner)
+            theirs = sealed[owner]
+            parts = zip(theirs.sealed, theirs.bits, (None, v), (eta, squared), strict=False)
+            terms[owner] = [
+                Term(u, bits, rows, column if is_wanted else None, loss.bits)
+                for u, bits, rows, column in parts
+            ]
         found = self._multiplied(ctx, part, terms, loss)
         return found if has_factor else found + np.asarray(part.x.T @ v)
 
@@ -249,7 +241,7 @@ class OwnKeys:
         bits = parts[ctx.guest].bits
         total = np.zeros(1, np.uint64)
         for party, part in parts.items():
-            if part.bits != bits or not _is_words(part.word, 1):
+            if not _are_ints([bits], 1) or part.bits != bits or not _is_words(part.word, 1):
                 raise ProtocolViolation(party, Wire.loss.name, "no share of the guest's loss")
             total = total + part.word
         return float(scaling.reals(total, np.array([bits]))[0])

@@ -18,7 +18,7 @@ from federatedml.maths.family import Gaussian, Logistic, Poisson
 from federatedml.protocols import exchange_own_keys
 from federatedml.protocols.exchange import Slice
 from federatedml.protocols.exchange_own_keys import LossPart, Vectors, Wire
-from federation import ARBITER, GUEST, HOST, Party
+from federation import ARBITER, GUEST, HOST, Party, codec
 from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
 from tests import pooled
@@ -464,6 +464,21 @@ def test_a_weighted_training_equals_the_pooled_one(module):
     results, _, (w, losses) = training(module, p, weight=np.linspace(0.0, 9.0, 40))
     np.testing.assert_allclose(glm_parties.joined(results), w, atol=4 * 0.2 * 8 * 2.0**-25)
     np.testing.assert_allclose(results[JUDGE][0].param.loss_history, losses, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "hosts", "given"),
+    [
+        ("hetero_lr_own_keys_two_hosts", (BANK, SHOP), {}),
+        ("hetero_lr_own_keys_masked", (BANK,), {"batch_size": 20, "masked_rate": 0.5}),
+    ],
+)
+def test_a_training_sends_exactly_the_declared_messages(name, hosts, given, golden):
+    _, sent, _ = training("HeteroLR", glm_parties.params(HeteroLR, **LATTICE, **given), hosts)
+    lines = {
+        (s.message, str(s.src), str(s.dst), s.envelope.kind, codec.describe(s.value)) for s in sent
+    }
+    golden(name, sorted(map(list, lines)))
 
 
 def test_masked_rows_with_several_hosts_are_trained_under_the_arbiters_key(caplog):
