@@ -114,7 +114,7 @@ class Wire:
         {GUEST}, {HOST, ARBITER}, kind="plain", reveals="epochs done before a warm start"
     )
     mean = Message[NDArray[np.float64]](
-        {ARBITER}, {GUEST, HOST}, kind="plain", reveals="the weighted mean of all parties' weights"
+        {ARBITER}, {GUEST, HOST}, kind="plain", reveals="mean weights; of two parties: the other's"
     )
     is_converged = Message[bool](
         {ARBITER}, {GUEST, HOST}, kind="plain", reveals="whether training has converged"
