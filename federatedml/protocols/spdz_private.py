@@ -62,6 +62,8 @@ def prepared(
 def product(session: Session, matrix: Matrix, v: Shared) -> Shared:
     """matrix @ v, (rows,) or (rows, c), for shared v (k,) or (k, c), with as many fraction bits.
 
+    v: ``Session.known`` where the other party has it all, as for the products of both parties'
+    columns that correlations are made of.
     Reveals the shape of v, nothing else. Cost: an encrypted vector each way for each column.
     """
     flat, rows = v.reshape(v.shape[0], -1), matrix.rows
