@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federatedml import lr_model
 from federatedml.component import Ctx
+from federatedml.crypto.errors import CryptoError
 from federatedml.data.frame import Frame
 from federatedml.errors import BadData
 from federatedml.hetero_glm_params import HeteroGlmParams
-from federatedml.lr_model import SingleModel
+from federatedml.lr_model import Label, SingleModel
 from federatedml.maths import glm, optim
 from federatedml.maths.descent import Descent
 from federatedml.maths.family import Family, Share
-from federatedml.maths.glm import Floats
+from federatedml.maths.glm import Floats, Matrix
 from federatedml.params_shared import SqnParam
-from federatedml.protocols.exchange import Exchange
+from federatedml.protocols.exchange import Exchange, Slice
 from federatedml.protocols.secure_sum import Pads
 
 MAX_SCORE = 2.0**30
@@ -28,6 +32,10 @@ MAX_EXPONENT = 20.0
 """Of X w where the model's mean is e^(X w): e^20 < 2^29."""
 
 Rows = NDArray[np.int64]
+
+S = TypeVar("S")
+R = TypeVar("R")
+Q = ParamSpec("Q")
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,16 @@ class GuestRows:
         """The guest's share of the residual's change if all eta of these rows change so much."""
         weight = None if self.weight is None else self.weight[rows]
         return family.share(change, np.zeros(len(rows)), weight)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the guest is to learn: for each model its rows, and the train and validate frames as
+    labelled for it. names: of the classes; none where labels are numbers."""
+
+    names: list[Label]
+    rows: list[GuestRows]
+    seen: list[list[Frame | None]]
 
 
 def intercept_alone(family: Family, rows: GuestRows) -> float:
@@ -152,3 +170,24 @@ def checked_features(frame: Frame, ctx: Ctx) -> None:
             f"{ctx.name}: this party's data has no features; leave the party out, or check what "
             "the components before this one select"
         )
+
+
+def slice_of(x: Matrix, n_shown: int, at: Rows | None = None, number: int | None = None) -> Slice:
+    """The rows as an exchange takes them: a party whose features stepwise has dropped shows a
+    column of zeros, whose product is not used."""
+    return Slice(x if x.shape[1] else np.zeros((x.shape[0], 1)), n_shown, at, number)
+
+
+def explained(
+    method: Callable[Concatenate[S, Ctx, Q], R],
+) -> Callable[Concatenate[S, Ctx, Q], R]:
+    """What ciphertexts refuse (numbers out of range) is told as the component's own error."""
+
+    @wraps(method)
+    def told(self: S, ctx: Ctx, /, *args: Q.args, **kwargs: Q.kwargs) -> R:
+        try:
+            return method(self, ctx, *args, **kwargs)
+        except CryptoError as error:
+            raise BadData(f"{ctx.name}: {error}") from error
+
+    return told

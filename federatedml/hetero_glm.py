@@ -24,37 +24,39 @@ Source   FATE 1.x's parameters and models. docs/compat and docs/security: hetero
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federatedml import glm_watch, stepwise
 from federatedml.component import Ctx, Trainer
-from federatedml.crypto.errors import CryptoError
 from federatedml.data.frame import Frame, Predictions
 from federatedml.data.predicting import predictions
 from federatedml.errors import BadData
-from federatedml.glm_side import Agreed, GuestRows, Side, checked_features
+from federatedml.glm_side import (
+    Agreed,
+    GuestRows,
+    Side,
+    Targets,
+    checked_features,
+    explained,
+    slice_of,
+)
 from federatedml.glm_watch import Watch
 from federatedml.hetero_glm_params import HeteroGlmParams
-from federatedml.lr_model import LinearModel, SingleModel, started
+from federatedml.lr_model import Label, LinearModel, SingleModel, started
 from federatedml.maths import optim
 from federatedml.maths.family import Family
-from federatedml.maths.glm import Floats, Matrix
+from federatedml.maths.glm import Floats
 from federatedml.protocols import exchanges, secure_sum
 from federatedml.protocols.batches import Batch, Batches, BatchPlan, Rounds, Rows, checked_rows
 from federatedml.protocols.convergence import Convergence
-from federatedml.protocols.exchange import Slice
 from federation import ARBITER, GUEST, HOST, Message
 from federation.errors import ProtocolViolation
 
 P = TypeVar("P", bound=HeteroGlmParams)
-S = TypeVar("S")
-R = TypeVar("R")
-Q = ParamSpec("Q")
 
 
 class Wire:
@@ -115,54 +117,51 @@ class Wire:
     )
 
 
-def _explained(
-    method: Callable[Concatenate[S, Ctx, Q], R],
-) -> Callable[Concatenate[S, Ctx, Q], R]:
-    """What ciphertexts refuse (numbers out of range) is told as the component's own error."""
-
-    @wraps(method)
-    def told(self: S, ctx: Ctx, /, *args: Q.args, **kwargs: Q.kwargs) -> R:
-        try:
-            return method(self, ctx, *args, **kwargs)
-        except CryptoError as error:
-            raise BadData(f"{ctx.name}: {error}") from error
-
-    return told
-
-
 class HeteroGlm(Trainer[P]):
     """One model of a family; a component says which labels it takes and how its model looks."""
 
     family: ClassVar[Family]
 
-    def labelled(self, frame: Frame, component: str) -> GuestRows:
-        """The guest's rows, their labels checked. Raises BadData."""
+    def targets(self, ctx: Ctx, train: Frame, validate: Frame | None) -> Targets:
+        """At the guest: what to learn, the labels checked. Raises BadData."""
         raise NotImplementedError
 
-    def model_of(self, ctx: Ctx, part: SingleModel) -> LinearModel:
+    def names(self, ctx: Ctx) -> list[Label]:  # noqa: ARG002 (LR is told how many)
+        """At the others: what they call the classes, of which there are as many."""
+        return []
+
+    def model_of(
+        self, ctx: Ctx, parts: Sequence[SingleModel], names: Sequence[Label]
+    ) -> LinearModel:
         """The component's model at this party."""
         raise NotImplementedError
 
-    # One fit.
+    # One fit: a model, or one for each of more than two classes.
 
     def fit_guest(
         self, ctx: Ctx, train: Frame, validate: Frame | None, start: LinearModel | None
     ) -> Any:
-        rows = self.labelled(train, ctx.name)
-        agreed = self.agree(ctx, train, has_factor=rows.weight is not None)
-        watch, begun = self._single(ctx, [train, validate], start)
-        learn = self.select_guest if self.selects(ctx, validate, start) else self.learn_guest
-        part = learn(ctx, agreed, rows, begun, watch)
-        return self._told(ctx, agreed, part)
+        targets = self.targets(ctx, train, validate)
+        begun, selects = self._begun(ctx, targets.names, validate, start)
+        weighted = any(rows.weight is not None for rows in targets.rows)
+        agreed = self.agree(ctx, train, has_factor=weighted or self.masks(train.n_rows))
+        learn, parts = self.select_guest if selects else self.learn_guest, []
+        for i, (rows, seen) in enumerate(zip(targets.rows, targets.seen, strict=True)):
+            watch = self._watch(ctx, seen, i, targets.names, begun[i])
+            parts.append(learn(ctx, agreed.renewed(), rows, begun[i], watch))
+        return self._told(ctx, agreed, parts, targets.names)
 
     def fit_host(
         self, ctx: Ctx, train: Frame, validate: Frame | None, start: LinearModel | None
     ) -> Any:
+        names = self.names(ctx)
+        begun, selects = self._begun(ctx, names, validate, start)
         agreed = self.agree(ctx, train)
-        watch, begun = self._single(ctx, [train, validate], start)
-        learn = self.select_host if self.selects(ctx, validate, start) else self.learn_host
-        part = learn(ctx, agreed, train, begun, watch)
-        return self._told(ctx, agreed, part)
+        learn, parts = self.select_host if selects else self.learn_host, []
+        for i, one in enumerate(begun):
+            watch = self._watch(ctx, [train, validate], i, names, one)
+            parts.append(learn(ctx, agreed.renewed(), train, one, watch))
+        return self._told(ctx, agreed, parts, names)
 
     def fit_arbiter(
         self,
@@ -171,11 +170,43 @@ class HeteroGlm(Trainer[P]):
         validate: None,
         start: LinearModel | None,
     ) -> Any:
+        names = self.names(ctx)
+        begun, selects = self._begun(ctx, names, validate, start)
         agreed = self.agree(ctx, None)
-        watch, begun = self._single(ctx, [None, None], start)
-        learn = self.select_arbiter if self.selects(ctx, validate, start) else self.learn_arbiter
-        part = learn(ctx, agreed, begun, watch)
-        return self._told(ctx, agreed, part)
+        learn, parts = self.select_arbiter if selects else self.learn_arbiter, []
+        for i, one in enumerate(begun):
+            watch = self._watch(ctx, [None, None], i, names, one)
+            parts.append(learn(ctx, agreed.renewed(), one, watch))
+        return self._told(ctx, agreed, parts, names)
+
+    def _begun(
+        self,
+        ctx: Ctx,
+        names: Sequence[Label],
+        validate: Frame | None,
+        start: LinearModel | None,
+    ) -> tuple[list[SingleModel | None], bool]:
+        """Where each model's training goes on, and whether features are to be selected.
+
+        Raises BadModel, and BadData for what does not go with selection.
+        """
+        n_models = len(names) if len(names) > 2 else 1
+        begun, wanted = started(start, n_models, ctx.name), self.params.stepwise_param
+        if wanted.need_stepwise and (validate is not None or start is not None):
+            raise BadData(
+                f"{ctx.name}: stepwise selection takes train_data only; leave validate_data and "
+                "the model input out"
+            )
+        if wanted.need_stepwise and n_models > 1:
+            raise BadData(
+                f"{ctx.name}: stepwise selection takes two classes, not {n_models}; set "
+                "stepwise_param.need_stepwise to false"
+            )
+        return begun, wanted.need_stepwise
+
+    def masks(self, n_rows: int) -> bool:  # noqa: ARG002 (LR does)
+        """Whether hosts are shown more rows than are in a batch."""
+        return False
 
     def agree(self, ctx: Ctx, train: Frame | None, *, has_factor: bool = False) -> Agreed:
         """Keys and pads for a fit. Raises BadData for data or parties that cannot be."""
@@ -211,7 +242,7 @@ class HeteroGlm(Trainer[P]):
 
     # Training of one model.
 
-    @_explained
+    @explained
     def learn_guest(
         self, ctx: Ctx, agreed: Agreed, rows: GuestRows, begun: SingleModel | None, watch: Watch
     ) -> SingleModel:
@@ -242,7 +273,7 @@ class HeteroGlm(Trainer[P]):
                 break
         return watch.best(side.model())
 
-    @_explained
+    @explained
     def learn_host(
         self, ctx: Ctx, agreed: Agreed, train: Frame, begun: SingleModel | None, watch: Watch
     ) -> SingleModel:
@@ -264,7 +295,7 @@ class HeteroGlm(Trainer[P]):
                 break
         return watch.best(side.model())
 
-    @_explained
+    @explained
     def learn_arbiter(
         self, ctx: Ctx, agreed: Agreed, begun: SingleModel | None, watch: Watch
     ) -> SingleModel:
@@ -302,7 +333,7 @@ class HeteroGlm(Trainer[P]):
         n, n_shown = len(batch.rows), len(batch.shown)
         share, own = rows.share(self.family, side.eta(), batch.rows)
         x = side.x if n == side.n_rows else side.x[batch.rows]
-        part = _slice(x, n_shown, None if n == n_shown else batch.at, number)
+        part = slice_of(x, n_shown, None if n == n_shown else batch.at, number)
         own += n * side.descent.penalty_loss()
         total = agreed.exchange.guest(ctx, part, share, own)  # (4)
         s = self._moved(ctx, agreed, side, total, n, t)
@@ -311,7 +342,7 @@ class HeteroGlm(Trainer[P]):
             ctx.remote(Wire.sample, chosen)  # (7)
             x = side.x[chosen]
             share = rows.curvature(self.family, np.asarray(x @ s), chosen)
-            total = agreed.exchange.guest(ctx, _slice(x, len(chosen)), share, None)
+            total = agreed.exchange.guest(ctx, slice_of(x, len(chosen)), share, None)
             self._remembered(side, s, total, len(chosen))
 
     def _batch_host(
@@ -328,7 +359,7 @@ class HeteroGlm(Trainer[P]):
         v = self.family.host_part(eta)
         x = side.x if len(shown) == side.n_rows else side.x[shown]
         own = size * side.descent.penalty_loss()
-        part = _slice(x, len(shown), None, number)
+        part = slice_of(x, len(shown), None, number)
         total = agreed.exchange.host(ctx, part, eta, v, own)  # (4)
         s = self._moved(ctx, agreed, side, total, size, t)
         if s is not None:
@@ -336,7 +367,7 @@ class HeteroGlm(Trainer[P]):
             x = side.x[checked_rows(told, side.n_rows, ctx.guest, Wire.sample)]
             change = np.asarray(x @ s)
             v = self.family.host_part(change)
-            total = agreed.exchange.host(ctx, _slice(x, len(told)), change, v, None)
+            total = agreed.exchange.host(ctx, slice_of(x, len(told)), change, v, None)
             self._remembered(side, s, total, len(told))
 
     def _batch_arbiter(self, ctx: Ctx, agreed: Agreed, size: int, clock: optim.PairClock) -> float:
@@ -377,7 +408,7 @@ class HeteroGlm(Trainer[P]):
 
     # Prediction. The arbiter takes no part.
 
-    @_explained
+    @explained
     def predict_guest(self, ctx: Ctx, model: LinearModel, data: Frame) -> Predictions:
         own = self.own_score(ctx, model, data)
         if len(ctx.hosts) == 1:
@@ -390,7 +421,7 @@ class HeteroGlm(Trainer[P]):
             )
         return self.said(model, data, self.family.mean(own + theirs))
 
-    @_explained
+    @explained
     def predict_host(self, ctx: Ctx, model: LinearModel, data: Frame) -> None:
         own = glm_watch.score(model, data, ctx.name)
         if len(ctx.hosts) == 1:
@@ -421,32 +452,32 @@ class HeteroGlm(Trainer[P]):
         order = np.random.default_rng(sqn.random_seed).permutation(n_rows)
         return np.sort(order[: sqn.sample_size]).astype(np.int64)
 
-    def selects(self, ctx: Ctx, validate: Frame | None, start: LinearModel | None) -> bool:
-        """Whether features are to be selected. Raises BadData for what does not go with it."""
-        if not self.params.stepwise_param.need_stepwise:
-            return False
-        if validate is not None or start is not None:
-            raise BadData(
-                f"{ctx.name}: stepwise selection takes train_data only; leave validate_data and "
-                "the model input out"
-            )
-        return True
+    def _watch(
+        self,
+        ctx: Ctx,
+        seen: Sequence[Frame | None],
+        which: int,
+        names: Sequence[Label],
+        begun: SingleModel | None,
+    ) -> Watch:
+        several = len(names) > 2
+        of_one = [0, 1] if several else names
 
-    def _single(
-        self, ctx: Ctx, seen: Sequence[Frame | None], start: LinearModel | None
-    ) -> tuple[Watch, SingleModel | None]:
-        begun = started(start, 1, ctx.name)[0]
-        store = lambda part: self.model_of(ctx, part)  # noqa: E731
-        return glm_watch.watch(self, ctx, seen, None, begun, store), begun
+        def store(part: SingleModel) -> LinearModel:
+            return self.model_of(ctx, [part], of_one)
 
-    def _told(self, ctx: Ctx, agreed: Agreed, part: SingleModel) -> LinearModel:
+        return glm_watch.watch(self, ctx, seen, which if several else None, begun, store)
+
+    def _told(
+        self, ctx: Ctx, agreed: Agreed, parts: Sequence[SingleModel], names: Sequence[Label]
+    ) -> LinearModel:
         """The finished model, after telling the job's owner of it."""
-        told = glm_watch.summary(part, one_of_several=False, of_arbiter=ctx.role == ARBITER)
+        several = len(parts) > 1
+        shown = [
+            glm_watch.summary(part, one_of_several=several, of_arbiter=ctx.role == ARBITER)
+            for part in parts
+        ]
+        by_class = {str(name): one for name, one in zip(names, shown, strict=False)}
+        told = by_class if several else shown[0]
         ctx.report.summary({**told, "security": agreed.exchange.security})
-        return self.model_of(ctx, part)
-
-
-def _slice(x: Matrix, n_shown: int, at: Rows | None = None, number: int | None = None) -> Slice:
-    """The rows as an exchange takes them: a party whose features stepwise has dropped shows a
-    column of zeros, whose product is not used."""
-    return Slice(x if x.shape[1] else np.zeros((x.shape[0], 1)), n_shown, at, number)
+        return self.model_of(ctx, parts, names)

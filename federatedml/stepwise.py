@@ -86,7 +86,7 @@ class Selection:
         return Watch(
             None,
             ctx,
-            lambda part: learner.model_of(ctx, part),
+            lambda part: learner.model_of(ctx, [part], []),
             max_iter=learner.params.max_iter,
             shows_loss=False,
             shows_progress=False,

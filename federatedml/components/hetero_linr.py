@@ -11,16 +11,17 @@ Source   parameters and models are FATE 1.x's; docs/compat/hetero_linr.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from federatedml import lr_model
 from federatedml.component import Ctx, register
 from federatedml.data.frame import Frame
 from federatedml.glm_models import LinRMeta, LinRModel, numeric_label
-from federatedml.glm_side import GuestRows
+from federatedml.glm_side import GuestRows, Targets
 from federatedml.hetero_glm import HeteroGlm
 from federatedml.hetero_glm_params import HeteroLinRParams
-from federatedml.lr_model import SingleModel
+from federatedml.lr_model import Label, SingleModel
 from federatedml.maths.family import Family, Gaussian
 from federation import HOST
 
@@ -36,11 +37,17 @@ class HeteroLinR(HeteroGlm[HeteroLinRParams]):
     Model = HeteroLinRModel
     family: ClassVar[Family] = Gaussian()
 
-    def labelled(self, frame: Frame, component: str) -> GuestRows:
-        y = numeric_label(frame, component)
-        return GuestRows(frame, y, lr_model.row_weights(frame, component))
+    def targets(self, ctx: Ctx, train: Frame, validate: Frame | None) -> Targets:
+        y = numeric_label(train, ctx.name)
+        rows = GuestRows(train, y, lr_model.row_weights(train, ctx.name))
+        return Targets([], [rows], [[train, validate]])
 
-    def model_of(self, ctx: Ctx, part: SingleModel) -> HeteroLinRModel:
+    def model_of(
+        self,
+        ctx: Ctx,
+        parts: Sequence[SingleModel],
+        names: Sequence[Label],  # noqa: ARG002 (there are none)
+    ) -> HeteroLinRModel:
         p = self.params
         meta = LinRMeta(
             penalty=p.penalty or "NONE",
@@ -53,4 +60,4 @@ class HeteroLinR(HeteroGlm[HeteroLinRParams]):
             early_stop=p.early_stop,
             fit_intercept=p.init_param.fit_intercept and ctx.role != HOST,
         )
-        return HeteroLinRModel(meta=meta, param=part)
+        return HeteroLinRModel(meta=meta, param=parts[0])

@@ -12,6 +12,7 @@ Source   parameters and models are FATE 1.x's; docs/compat/hetero_poisson.md.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -24,10 +25,10 @@ from federatedml.component import Ctx, register
 from federatedml.data.frame import Frame
 from federatedml.errors import BadData
 from federatedml.glm_models import PoissonMeta, PoissonModel, numeric_label
-from federatedml.glm_side import GuestRows
+from federatedml.glm_side import GuestRows, Targets
 from federatedml.hetero_glm import HeteroGlm
 from federatedml.hetero_glm_params import HeteroPoissonParams
-from federatedml.lr_model import LinearModel, SingleModel
+from federatedml.lr_model import Label, LinearModel, SingleModel
 from federatedml.maths.family import Family, Poisson
 from federatedml.maths.glm import Floats
 from federation import GUEST, HOST
@@ -46,13 +47,13 @@ class HeteroPoisson(HeteroGlm[HeteroPoissonParams]):
     Model = HeteroPoissonModel
     family: ClassVar[Family] = Poisson()
 
-    def labelled(self, frame: Frame, component: str) -> GuestRows:
-        y = numeric_label(frame, component)
+    def targets(self, ctx: Ctx, train: Frame, validate: Frame | None) -> Targets:
+        y = numeric_label(train, ctx.name)
         if (y < 0).any():
-            raise BadData(f"{component}: labels must be counts; some are below 0")
-        weight = lr_model.row_weights(frame, component)
-        rest, offset = exposed(frame, self.params.exposure_colname, component)
-        return GuestRows(rest, y, weight, offset)
+            raise BadData(f"{ctx.name}: labels must be counts; some are below 0")
+        weight = lr_model.row_weights(train, ctx.name)
+        rest, offset = exposed(train, self.params.exposure_colname, ctx.name)
+        return Targets([], [GuestRows(rest, y, weight, offset)], [[train, validate]])
 
     def own_score(self, ctx: Ctx, model: LinearModel, data: Frame) -> Floats:
         assert isinstance(model, PoissonModel)
@@ -60,7 +61,12 @@ class HeteroPoisson(HeteroGlm[HeteroPoissonParams]):
         _, offset = exposed(data, model.meta.exposure_colname or None, ctx.name)
         return own if offset is None else own + offset[:, None]
 
-    def model_of(self, ctx: Ctx, part: SingleModel) -> HeteroPoissonModel:
+    def model_of(
+        self,
+        ctx: Ctx,
+        parts: Sequence[SingleModel],
+        names: Sequence[Label],  # noqa: ARG002 (there are none)
+    ) -> HeteroPoissonModel:
         p = self.params
         meta = PoissonMeta(
             penalty=p.penalty or "NONE",
@@ -74,7 +80,7 @@ class HeteroPoisson(HeteroGlm[HeteroPoissonParams]):
             fit_intercept=p.init_param.fit_intercept and ctx.role != HOST,
             exposure_colname=(p.exposure_colname or "") if ctx.role == GUEST else "",
         )
-        return HeteroPoissonModel(meta=meta, param=part)
+        return HeteroPoissonModel(meta=meta, param=parts[0])
 
 
 def exposed(frame: Frame, name: str | None, component: str) -> tuple[Frame, Floats | None]:
