@@ -106,6 +106,20 @@ def test_a_number_that_is_no_residue_is_refused(kind):
         build(resealed(kind, [*parts[:-1], b"\xff" * len(parts[-1])]))
 
 
+def test_bits_after_the_last_residue_are_refused():
+    """3 outputs of 50 bits leave 2 bits of a byte: one form for one ciphertext."""
+    secret = SECRETS[64]
+    cut = lattice.tile(secret.params, 30, 3)
+    pair = (
+        secret.encrypt(words(secret.params, 30), cut),
+        lattice.prepare(secret.params, cut, np.ones((30, 3))),
+    )
+    parts = lattice_wire._product_fields(secret.public.multiply([pair])[0])
+    body = parts[4][:-1] + bytes([parts[4][-1] | 0x80])
+    with pytest.raises(BadCiphertext):
+        lattice_wire._build_product(resealed("product", [*parts[:4], body, parts[5]]))
+
+
 @pytest.mark.parametrize("kind", ["vector", "product"])
 @pytest.mark.parametrize(
     ("cut", "problem"),
