@@ -142,6 +142,15 @@ def test_with_the_method_left_open_lattices_give_the_same_model(given):
     assert results[JUDGE][2].told["security"].startswith("Lattice")
 
 
+def test_okamoto_uchiyama_gives_the_same_model():
+    sealed = {"method": "OU", "key_length": 1024}
+    given = {"optimizer": "sgd", "batch_size": 25, "shuffle": False, "tol": 0}
+    one, _ = trained(params(encrypt_param=sealed, **given), (BANK, SHOP))
+    other, _ = trained(params(**given), (BANK, SHOP))
+    np.testing.assert_allclose(joined(one, (BANK, SHOP)), joined(other, (BANK, SHOP)), rtol=1e-7)
+    assert one[BANK][2].told["security"].startswith("OU, 1024-bit key")
+
+
 def test_the_default_precision_is_good_for_six_digits():
     p = params(optimizer="sgd", tol=0, floating_point_precision=23)
     w, _ = twin(p)

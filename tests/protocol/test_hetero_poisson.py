@@ -95,6 +95,15 @@ def test_with_the_method_left_open_lattices_give_the_same_model(batch_size):
     assert results[BANK][2].told["security"].startswith("Lattice")
 
 
+def test_okamoto_uchiyama_gives_the_same_model():
+    sealed = {"method": "OU", "key_length": 1024}
+    p = params(encrypt_param=sealed, floating_point_precision=40, max_iter=2)
+    results, _ = trained(p, weight=np.linspace(0.0, 9.0, N))
+    w, _ = twin(p, weight=np.linspace(0.0, 9.0, N))
+    np.testing.assert_allclose(joined(results), w, rtol=1e-6, atol=1e-8)
+    assert results[G][2].told["security"].startswith("OU, 1024-bit key")
+
+
 def test_sparse_features_and_whole_counts_are_learnt():
     _, y, exposure = data()
     p = params(exposure_colname="hours")
