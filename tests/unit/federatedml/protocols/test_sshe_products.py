@@ -9,6 +9,7 @@ from federatedml.errors import BadData
 from federatedml.protocols import sshe_products
 from federatedml.protocols.sshe_products import BITS, LIMBS
 from federation import GUEST, HOST, Party
+from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
 
 G, H = Party(GUEST, "9999"), Party(HOST, "10000")
@@ -79,3 +80,18 @@ def test_a_column_that_is_too_long_is_refused():
     matrix = np.full((100, 1), 2**34, dtype=np.int64)
     with pytest.raises(BadData, match="too large for training on shares"):
         multiplied(rings.random((100,), BITS), matrix)
+
+
+def test_a_product_of_another_size_is_refused():
+    def guest(ctx):
+        link = sshe_products.linked(ctx)
+        sshe_products.offer(ctx, link, rings.random((5,), BITS), 2)
+        sshe_products.opened(ctx, link, 3)
+
+    def host(ctx):
+        link = sshe_products.linked(ctx)
+        ready = sshe_products.columns(link, np.ones((5, 2), dtype=np.int64), ctx.name)
+        sshe_products.answered(ctx, link, ready)
+
+    with pytest.raises(ProtocolViolation, match="2 numbers in place of 3"):
+        run({G: guest, H: host}, Ctx)
