@@ -39,7 +39,7 @@ BOTH = {GUEST, HOST}
 CHUNK = 1 << 17
 """Transfers of a message: 2 MiB."""
 SMALL = 200
-"""Products of entries for each encrypted vector, below which transfers are the faster way."""
+"""Products of entries for each encrypted vector, up to which transfers are the faster way."""
 END = ("end", 0, 0, 0, 0)
 
 
@@ -150,7 +150,7 @@ class FromTransfers:
     def _matrix(self, dims: Dims) -> Triple:
         n, k, c = dims
         a, b = rings.random((n, k), self._bits), rings.random((k, c), self._bits)
-        if n * k * c < SMALL * min(n, c):
+        if n * k * c <= SMALL * min(n, c):
             crossed = self._crossed_entries(a, b, dims)
         else:
             crossed = spdz_lattice.crossed(self._ctx, self._link(), a, b, self._bits)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from federatedml.component import Ctx
 from federatedml.crypto import rings
@@ -110,6 +112,24 @@ def test_matrix_products_have_any_shape(dealer, n, k, c):
     x, y = rng.normal(size=(n, k)), rng.normal(size=(k, c))
     found = opened(lambda s: s.matmul(shared(s, GUEST, x), shared(s, HOST, y)), dealer=dealer)
     np.testing.assert_allclose(found, x @ y, rtol=0, atol=10 * k * ULP)
+
+
+@DEALER
+@settings(deadline=None, max_examples=8)
+@given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6), st.integers(0, 2**32))
+def test_products_of_random_shapes_and_numbers_are_those_of_numpy(dealer, n, k, c, seed):
+    """Numbers up to 2^10: half a unit for each factor's rounding, one for the product's."""
+    rng = np.random.default_rng(seed)
+    x, y = (2.0**10 * rng.uniform(-1, 1, size=shape) for shape in ((n, k), (k, c)))
+    z = 2.0**10 * rng.uniform(-1, 1, size=(n, 1))
+
+    def program(s):
+        a, b, d = (shared(s, who, v) for who, v in ((GUEST, x), (HOST, y), (HOST, z)))
+        return s.open(s.matmul(a, b)), s.open(s.multiply(a, d)), s.open((a + d).total(1))
+
+    guest, _, _ = together(program, dealer=dealer)
+    for found, wanted in zip(guest, (x @ y, x * z, (x + z).sum(axis=1)), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=(2.0**10 * max(k, 1) + 2) * ULP)
 
 
 @DEALER
@@ -373,6 +393,23 @@ def test_bad_use_is_refused_in_words(numbers):
                 s.share(GUEST, np.array([np.nan]), (1,))
 
     together(program)
+
+
+def test_sessions_of_one_run_and_of_two_components_do_not_meet():
+    def run(ctx):
+        other = Ctx(ctx.me, ctx.parties, ctx._transport, component="another")
+        found = []
+        with spdz.Session(ctx) as one, spdz.Session(other) as two:
+            for s, x in ((one, np.arange(3.0)), (two, np.full(3, 7.0))):
+                a = shared(s, GUEST, x)
+                found.append(s.open(s.multiply(a, a)))
+        with spdz.Session(ctx, fraction_bits=10) as again:
+            found.append(again.open(shared(again, HOST, np.ones(2))))
+        return found
+
+    results, _ = inproc.run({GUEST_: run, HOST_: run}, Ctx)
+    for found, wanted in zip(results[HOST_], ([0, 1, 4], [49] * 3, [1, 1]), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=4 * 16 * ULP)
 
 
 def test_two_hosts_are_refused():
