@@ -1,5 +1,14 @@
 """HeteroLR at lattice speed by rows and features: three processes over the site's gateway.
 
+Prediction before writing: a transform of 8192 numbers for three primes takes 75 us, so a product
+20 ns for each row and feature and 6 where transforms are kept; scaling and rounding 5 more. A party
+encrypts and opens for nanoseconds a row. For 100,000 x (30 + 300) that is 0.9 s of one core, for
+1,000,000 x (50 + 50) 3 s; on two cores 1 and 2 s, where FATE takes 136 s for the first on 16 cores.
+Outcome, on two cores shared with seven other builds (load 5 to 7): 1.6 s and 2.4 s, 1.4 and 4.3 s
+of processor time, 1.5 and 3.3 GB in all four processes. The product is 17 ns as predicted and 6
+from the third time on; the second, which stores transforms in fresh memory, is the slowest. Beside
+it a Paillier key of 2048 bits takes 20 to 70 us for each row and feature, plain NumPy 1 to 3 ns.
+
 `python -m benchmarks.glm_scale` measures the sizes below and the steps of one product;
 `python -m benchmarks.glm_scale ROWS GUEST_FEATURES HOST_FEATURES [BATCH [EPOCHS]]` one size.
 """
@@ -22,10 +31,10 @@ from benchmarks._parties import TOKEN, told
 from federatedml import params
 from federatedml.component import Ctx
 from federatedml.components.hetero_lr import HeteroLR
-from federatedml.crypto import bigcipher, lattice, paillier, scaling
+from federatedml.crypto import lattice, paillier, scaling
 from federatedml.data.frame import Frame, FrameSchema
 from federatedml.maths.family import Logistic
-from federation import ARBITER, GUEST, HOST, Party
+from federation import ARBITER, GUEST, HOST, Party, codec
 from federation.transport.embedded import EmbeddedGateway
 from federation.transport.gateway import Options
 from federation.transport.local import GatewayTransport
@@ -38,6 +47,7 @@ SIZES = [
     (1_000_000, 50, 50, -1, 1),
 ]
 CORES = 2
+PAILLIER_ROWS = 500
 
 
 def rows(n: int, k: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -127,43 +137,59 @@ def timed(work: Any) -> tuple[float, Any]:
     return time.perf_counter() - start, found
 
 
+def crossing(value: object) -> Any:
+    """The value as another party gets it, and its size in MB."""
+    payload = codec.encode(value)
+    return codec.decode(payload), len(payload) / 1e6
+
+
 def products(n: int, k: int) -> None:
     """The steps of one product X^T u, in ns for each row and feature."""
     x, _ = rows(n, k, 1)
     u = Logistic().host_part(x[:, 0])
     params_ = lattice.parameters(word_bits=64)
     cut, secret = lattice.tile(params_, n, k), lattice.keygen(params_)
-    f = scaling.fraction_bits(u)
+    f, steps = scaling.fraction_bits(u), {}
     words = scaling.words(u, f)
-    steps = {}
     steps["encrypt u"], sealed = timed(lambda: secret.encrypt(words, cut, cores=CORES))
-    steps["scale X"], e = timed(lambda: scaling.scales([(scaling.norms(x, cores=CORES), f)]))
-    steps["round X"], (columns, norms) = timed(lambda: scaling.columns(x, e - f, cores=CORES))
-    ready = lattice.Ready(params_, cut, columns, norms, budget=1 << 31)
+    steps["u crosses"], (sealed, u_mb) = timed(lambda: crossing(sealed))
+    steps["norms of X"], norms = timed(lambda: scaling.norms(x, cores=CORES))
+    e = scaling.scales([(norms, f)])
+    steps["X to integers"], (columns, squares) = timed(
+        lambda: scaling.columns(x, e - f, largest=norms.largest, cores=CORES)
+    )
+    ready = lattice.Ready(params_, cut, columns, squares, budget=1 << 31)
     multiply = lambda: secret.public.multiply([(sealed, ready)], cores=CORES)  # noqa: E731
     steps["product, first"], _ = timed(multiply)
     steps["product, second"], _ = timed(multiply)
     steps["product, further"], (product, mask) = timed(multiply)
+    steps["product crosses"], (product, product_mb) = timed(lambda: crossing(product))
     steps["open"], opened = timed(lambda: secret.open(product, cores=CORES))
     steps["plain NumPy"], plain = timed(lambda: x.T @ u)
     error = np.abs(scaling.reals(opened - mask, e) - plain).max() / np.abs(x).sum(axis=0).max()
-    print(f"\none product of {n:,} rows and {k} features, {CORES} cores; error {error:.1e}")
+    print(
+        f"\none product of {n:,} rows and {k} features, {CORES} cores; error {error:.1e} of |x|_1"
+    )
+    print(f"  u {u_mb:.1f} MB, product {product_mb:.1f} MB")
     for name, seconds in steps.items():
-        print(f"  {name:18} {seconds:8.3f} s  {seconds / (n * k) * 1e9:8.2f} ns")
-    paillier_product(1_000, k)
+        print(f"  {name:18} {seconds:8.3f} s {seconds / (n * k) * 1e9:10.2f} ns")
+    for name, seconds in paillier_steps(n, k).items():
+        print(f"  {name:18} {seconds:8,.0f} s {seconds / (n * k) * 1e9:10,.0f} ns")
 
 
-def paillier_product(n: int, k: int) -> None:
-    """The same under a Paillier key of 2048 bits, of fewer rows: its cost is linear in them."""
-    x, _ = rows(n, k, 1)
-    public, _secret = paillier.keygen(2048)
-    key: bigcipher.PublicKey = public
-    encrypting, c = timed(lambda: key.encrypt(x[:, 0], cores=CORES))
-    multiplying, _ = timed(lambda: key.matvec(x, c, 23, cores=CORES))
-    for name, seconds in (("encrypt u", encrypting), ("product", multiplying)):
-        print(
-            f"  Paillier {name:9} {seconds:8.3f} s  {seconds / (n * k) * 1e9:8.0f} ns ({n:,} rows)"
-        )
+def paillier_steps(n: int, k: int) -> dict[str, float]:
+    """Seconds under a key of 2048 bits, from those of PAILLIER_ROWS rows."""
+    x, _ = rows(PAILLIER_ROWS, k, 1)
+    public, secret = paillier.keygen(2048)
+    encrypting, c = timed(lambda: public.encrypt(x[:, 0], cores=CORES))
+    multiplying, found = timed(lambda: public.matvec(x, c, 23, cores=CORES))
+    opening, _ = timed(lambda: secret.decrypt(found))
+    more = n / PAILLIER_ROWS
+    return {
+        "Paillier encrypt": encrypting * more,
+        "Paillier product": multiplying * more,
+        "Paillier open": opening,
+    }
 
 
 def main() -> None:
