@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from federatedml.maths import glm
 from federatedml.maths.glm import Floats
 
-
 MAX_EXPONENT = 700.0
 """A predicted count is at most e^700: a row far out of range gives a number, not infinity."""
 
