@@ -20,6 +20,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def plain_step(size: tuple[int, ...]) -> float:
     return time.perf_counter() - start
 
 
-def trainings(sizes: list[tuple[int, ...]]) -> None:
+def trainings(sizes: Sequence[tuple[int, ...]]) -> None:
     print("trainings, three processes; memory of all of them together")
     heads = "rows", "features", "batch", "epochs", "seconds", "CPU s", "GB", "plain NumPy", "ratio"
     print("{:>9} {:>9} {:>6} {:>6} {:>8} {:>7} {:>6} {:>12} {:>7}".format(*heads))
