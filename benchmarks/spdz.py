@@ -4,7 +4,8 @@ Parties are processes that talk through the site's gateway. Prediction before wr
 core a party: a product of 128 bits by transfers is 256 of them at 100 ns and 8 KiB in all, 26 us;
 a comparison 253 bit triples at 150 ns and 8 KiB, 40 us; with a dealer both 1 us. A step of a
 matrix product's inner products takes 6 digits at 15 ns, 100 ns, and 1 ns with a dealer.
-Outcome: docs/security/spdz.md, where the numbers are kept. Steps of matrix products cost 3 to 30
+Outcome: 28 us, 42 us, 0.2 us and 0.6 us in one process at load 3 (docs/security/spdz.md keeps all
+numbers, and those behind the gateway on a busy machine). Steps of matrix products took 4 to 27
 times what was predicted: the way back of a ciphertext, 2 ms, is shared by few of them.
 
 The plain twin of each is the same operation in numpy.
