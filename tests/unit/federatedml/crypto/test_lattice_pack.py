@@ -1,7 +1,7 @@
 """Arithmetic beyond one word, at every carry, against Python's integers."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from federatedml.crypto import lattice_pack as pack
@@ -23,6 +23,9 @@ def whole(parts):
 
 @settings(deadline=None, max_examples=500)
 @given(v=residues, fraction=st.tuples(words, words, words), total=st.tuples(words, words, words))
+@example(v=3, fraction=(FULL, FULL // 3, 0), total=(0, 0, 0))
+@example(v=1, fraction=(1, FULL, 0), total=(FULL, 0, 0))
+@example(v=1, fraction=(0, 1, 0), total=(0, FULL, 0))
 def test_sums_of_fractions_carry(v, fraction, total):
     wide, narrow = array(*total), array(*total)
     pack._add_fraction(wide, np.uint64(v), array(*fraction), True)
