@@ -5,31 +5,20 @@ int64 fields are text in FATE's JSON.
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
 
 from federatedml.component import Int64
 from federatedml.data.frame import Frame
 from federatedml.errors import BadData
-from federatedml.lr_model import LinearModel, SingleModel
+from federatedml.lr_model import LinearModel, SingleModel, TrainingMeta
 from federatedml.maths.glm import Floats
 
 MAX_LABEL = 1e8
 """As for features: what an encrypted residual can hold with room to spare."""
 
 
-class LinRMeta(msgspec.Struct, kw_only=True, rename="camel"):
-    penalty: str = "L2"
-    tol: float = 1e-4
-    alpha: float = 1.0
-    optimizer: str = "sgd"
-    party_weight: float = 0.0
-    batch_size: Int64 = "-1"
-    learning_rate: float = 0.01
-    max_iter: Int64 = "20"
-    early_stop: str = "diff"
+class LinRMeta(TrainingMeta, kw_only=True, rename="camel"):
     re_encrypt_batches: Int64 = "0"
-    fit_intercept: bool = True
     reveal_strategy: str = ""
 
 
@@ -40,19 +29,9 @@ class LinRModel(LinearModel, kw_only=True):
     param: SingleModel
 
 
-class PoissonMeta(msgspec.Struct, kw_only=True, rename="camel"):
+class PoissonMeta(TrainingMeta, kw_only=True, rename="camel"):
     """exposure_colname: "" where there is none."""
 
-    penalty: str = "L2"
-    tol: float = 1e-4
-    alpha: float = 1.0
-    optimizer: str = "rmsprop"
-    party_weight: float = 0.0
-    batch_size: Int64 = "-1"
-    learning_rate: float = 0.01
-    max_iter: Int64 = "20"
-    early_stop: str = "diff"
-    fit_intercept: bool = True
     exposure_colname: str = ""
 
 

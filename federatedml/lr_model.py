@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -29,7 +29,9 @@ MAX_FEATURE = 1e8
 Label = int | float | str
 
 
-class LRMeta(msgspec.Struct, kw_only=True, rename="camel"):
+class TrainingMeta(msgspec.Struct, kw_only=True, rename="camel"):
+    """How a linear model was trained: what all of FATE's metas of this family say."""
+
     penalty: str = "L2"
     tol: float = 1e-4
     alpha: float = 1.0
@@ -39,11 +41,33 @@ class LRMeta(msgspec.Struct, kw_only=True, rename="camel"):
     learning_rate: float = 0.01
     max_iter: Int64 = "100"
     early_stop: str = "diff"
-    re_encrypt_batches: Int64 = "0"
     fit_intercept: bool = True
+
+
+class LRMeta(TrainingMeta, kw_only=True, rename="camel"):
+    re_encrypt_batches: Int64 = "0"
     need_one_vs_rest: bool = False
     reveal_strategy: str = ""
     module: str = ""
+
+
+M = TypeVar("M", bound=TrainingMeta)
+
+
+def meta_of(kind: type[M], params: Any, *, fit_intercept: bool, **more: Any) -> M:
+    """The meta of a model from the parameters of any linear component; ``more`` is its own."""
+    return kind(
+        penalty=params.penalty or "NONE",
+        tol=params.tol,
+        alpha=params.alpha,
+        optimizer=params.optimizer,
+        batch_size=str(params.batch_size),
+        learning_rate=params.learning_rate,
+        max_iter=str(params.max_iter),
+        early_stop=params.early_stop,
+        fit_intercept=fit_intercept,
+        **more,
+    )
 
 
 class SingleModel(msgspec.Struct, kw_only=True, rename="camel"):

@@ -100,15 +100,9 @@ class HeteroLR(HeteroGlm[HeteroLRParams]):
         self, ctx: Ctx, parts: Sequence[SingleModel], names: Sequence[Label]
     ) -> HeteroLRModel:
         p, several = self.params, len(parts) > 1
-        meta = LRMeta(
-            penalty=p.penalty or "NONE",
-            tol=p.tol,
-            alpha=p.alpha,
-            optimizer=p.optimizer,
-            batch_size=str(p.batch_size),
-            learning_rate=p.learning_rate,
-            max_iter=str(p.max_iter),
-            early_stop=p.early_stop,
+        meta = lr_model.meta_of(
+            LRMeta,
+            p,
             fit_intercept=p.init_param.fit_intercept and (several or ctx.role != HOST),
             need_one_vs_rest=several,
         )

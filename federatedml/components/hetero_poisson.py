@@ -68,15 +68,9 @@ class HeteroPoisson(HeteroGlm[HeteroPoissonParams]):
         names: Sequence[Label],  # noqa: ARG002 (there are none)
     ) -> HeteroPoissonModel:
         p = self.params
-        meta = PoissonMeta(
-            penalty=p.penalty or "NONE",
-            tol=p.tol,
-            alpha=p.alpha,
-            optimizer=p.optimizer,
-            batch_size=str(p.batch_size),
-            learning_rate=p.learning_rate,
-            max_iter=str(p.max_iter),
-            early_stop=p.early_stop,
+        meta = lr_model.meta_of(
+            PoissonMeta,
+            p,
             fit_intercept=p.init_param.fit_intercept and ctx.role != HOST,
             exposure_colname=(p.exposure_colname or "") if ctx.role == GUEST else "",
         )

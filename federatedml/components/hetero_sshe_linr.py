@@ -77,15 +77,9 @@ class HeteroSSHELinR(Trainer[HeteroSSHELinRParams]):
     def _model(self, ctx: Ctx, part: SingleModel) -> HeteroSSHELinRModel:
         """The component's model at this party."""
         p = self.params
-        meta = LinRMeta(
-            penalty=p.penalty or "NONE",
-            tol=p.tol,
-            alpha=p.alpha,
-            optimizer=p.optimizer,
-            batch_size=str(p.batch_size),
-            learning_rate=p.learning_rate,
-            max_iter=str(p.max_iter),
-            early_stop=p.early_stop,
+        meta = lr_model.meta_of(
+            LinRMeta,
+            p,
             fit_intercept=p.init_param.fit_intercept and ctx.role != HOST,
             reveal_strategy=p.reveal_strategy,
         )

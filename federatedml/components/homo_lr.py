@@ -372,15 +372,9 @@ class HomoLR(Trainer[HomoLRParams]):
     def _model(self, parts: Sequence[SingleModel], classes: Sequence[Label]) -> HomoLRModel:
         """The component's model, the same at every client but for the loss history."""
         p = self.params
-        meta = LRMeta(
-            penalty=p.penalty or "NONE",
-            tol=p.tol,
-            alpha=p.alpha,
-            optimizer=p.optimizer,
-            batch_size=str(p.batch_size),
-            learning_rate=p.learning_rate,
-            max_iter=str(p.max_iter),
-            early_stop=p.early_stop,
+        meta = lr_model.meta_of(
+            LRMeta,
+            p,
             fit_intercept=p.init_param.fit_intercept,
             need_one_vs_rest=len(parts) > 1,
             module="HomoLR",
