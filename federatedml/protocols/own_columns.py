@@ -15,7 +15,7 @@ from federatedml.crypto.errors import PlaintextOutOfRange
 from federatedml.crypto.scaling import Exponents, Norms, Words
 from federatedml.maths.glm import Floats, Matrix
 
-MEMORY_BYTES = 1 << 30
+MEMORY_BYTES = 3 << 28
 """Of transforms that a party keeps for one model; what is beyond it is transformed anew."""
 
 SCALES_KEPT = 2
