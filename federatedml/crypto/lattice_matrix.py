@@ -30,7 +30,8 @@ class Ready:
     """A matrix as ``multiply`` wants it; one that is used more than once becomes faster.
 
     columns: (outputs, inner) whole numbers. squares: (outputs,) of the columns' L2 norms.
-    From the second product on, transforms of tiles are stored, as far as the budget goes.
+    From the second product on, transforms of tiles are stored, as far as the budget goes. Threads
+    of one product may share it; two products may not at the same time.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class Ready:
         self._shape = (cut.vector_blocks, len(params.primes), params.degree)
         self._room = min(cut.result_blocks, budget // (8 * math.prod(self._shape)))
         self._state = np.zeros((self._room, cut.vector_blocks), dtype=np.int64)
-        self._stored: list[Floats | None] = [None] * self._room
+        # Memory only once it is written to; made here, before several threads may ask for it.
+        self._stored = np.empty((self._room, *self._shape))
 
     def accumulate(
         self, number: int, part: tuple[int, int], c0: Floats, c1: Floats, total: Floats
@@ -53,13 +55,12 @@ class Ready:
         cut, mode, stored = self.tile, 0, _NOTHING
         if number < self._room:
             mode = int(self._state[number, slice(*part)].min())
-            if mode:
-                stored = self._kept(number)
+            stored = self._stored[number]
         first = number * cut.output_block
         count = min(cut.output_block, cut.outputs - first)
         shape = (first, count, cut.inner_block, *part, mode)
         accumulate(self.columns, shape, c0, c1, self._table, stored, total)
-        if number < self._room:  # only now: another product may be under way
+        if number < self._room:  # only now: before, they are not all there
             self._state[number, slice(*part)] = min(mode + 1, 2)
 
     def replace(self, output: int, column: NDArray[Any]) -> None:
@@ -79,12 +80,6 @@ class Ready:
         number = output // self.tile.output_block
         if number < self._room:
             self._state[number] = 0
-
-    def _kept(self, number: int) -> Floats:
-        found = self._stored[number]
-        if found is None:
-            self._stored[number] = found = np.empty(self._shape)
-        return found
 
 
 _NOTHING = np.empty((0, 0, 0))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from federatedml.crypto import lattice
+from federatedml.crypto import lattice, lattice_matrix
 from federatedml.crypto.errors import BadCiphertext, ForeignKey, PlaintextOutOfRange
 from tests.unit.federatedml.crypto.lattice_phase import expected, opened, whole, words
 
@@ -140,9 +140,38 @@ def test_transforms_are_stored_from_the_second_product_on_within_the_budget():
     sealed = secret.encrypt(words(secret.params, 3), cut)
     ready = lattice.prepare(secret.params, cut, x, budget=2 * 3 * 8192 * 8)
     secret.public.multiply([(sealed, ready)])
-    assert all(block is None for block in ready._stored)
+    assert cut.result_blocks > 2
+    assert ready._stored.shape == (2, cut.vector_blocks, 3, 8192)
+    ready._stored.fill(np.nan)
     secret.public.multiply([(sealed, ready)])
-    assert sum(block.nbytes for block in ready._stored) == 2 * cut.vector_blocks * 3 * 8192 * 8
+    assert np.isfinite(ready._stored).all()
+
+
+def test_threads_that_store_parts_of_one_result_at_once_store_all_of_it(monkeypatch):
+    """While one thread finds memory for what it stores, the other runs to its end."""
+    secret = SECRETS[64]
+    cut = lattice.tile(secret.params, 20_000, 1)
+    x, u = np.random.default_rng(9).integers(-50, 51, (20_000, 1)), words(secret.params, 20_000)
+    sealed = secret.encrypt(u, cut)
+    ready = lattice.prepare(secret.params, cut, x)
+    secret.public.multiply([(sealed, ready)])
+    parts = [(1, cut.vector_blocks), (0, 1)]
+
+    def store():
+        total = np.zeros((2, 3, 8192))
+        ready.accumulate(0, parts.pop(), sealed.values, sealed.seeded, total)
+
+    def empty(shape, plain=np.empty):
+        if parts:
+            store()
+        return plain(shape, dtype=np.float64)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lattice_matrix.np, "empty", empty)
+        while parts:
+            store()
+    product, mask = secret.public.multiply([(sealed, ready)])
+    assert opened(secret, product, mask) == expected(secret.params, (x, u))
 
 
 def test_two_encryptions_of_one_vector_differ_everywhere():
