@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -22,7 +22,7 @@ from federatedml.maths.descent import Descent
 from federatedml.maths.family import Family, Share
 from federatedml.maths.glm import Floats, Matrix
 from federatedml.params_shared import SqnParam
-from federatedml.protocols.exchange import Exchange, Slice
+from federatedml.protocols.exchange import Exchange, Sizes, Slice
 from federatedml.protocols.secure_sum import Pads
 
 MAX_SCORE = 2.0**30
@@ -62,16 +62,17 @@ class GuestRows:
     weight: Floats | None
     offset: Floats | None = None
 
-    def share(self, family: Family, eta: Floats, rows: Rows) -> tuple[Share, float]:
-        """The guest's share of the residual of these rows, and its own part of their loss."""
-        y, eta = self.y[rows], eta[rows]
-        weight = None if self.weight is None else self.weight[rows]
-        return family.share(eta, y, weight), family.own_loss(eta, y, weight)
+    def share(self, family: Family, eta: Floats, penalty: float) -> tuple[Share, Floats, Sizes]:
+        """The guest's share of the residual of all rows, its own part of each row's loss with
+        what the penalty adds to it, and their sizes. eta: (n,)."""
+        share = family.share(eta, self.y, self.weight)
+        own = family.own_loss(eta, self.y, self.weight) + penalty
+        return share, own, replace(guest_sizes(share), own=largest(own))
 
-    def curvature(self, family: Family, change: Floats, rows: Rows) -> Share:
-        """The guest's share of the residual's change if all eta of these rows change so much."""
-        weight = None if self.weight is None else self.weight[rows]
-        return family.share(change, np.zeros(len(rows)), weight)
+    def curvature(self, family: Family, change: Floats) -> tuple[Share, Sizes]:
+        """The guest's share of the residual's change if eta changes so much. change: (n,)."""
+        share = family.share(change, np.zeros(len(self.y)), self.weight)
+        return share, guest_sizes(share)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,22 @@ class Targets:
     names: list[Label]
     rows: list[GuestRows]
     seen: list[list[Frame | None]]
+
+
+def largest(values: Floats) -> float:
+    """The largest size; 0 of nothing."""
+    return float(np.max(np.abs(values), initial=0.0))
+
+
+def guest_sizes(share: Share) -> Sizes:
+    """What scales of the guest's vectors go by. Without a factor it is 1, in masked batches."""
+    factor = 1.0 if share.factor is None else largest(share.factor)
+    return Sizes((largest(share.constant), factor))
+
+
+def host_sizes(family: Family, eta: Floats, v: Floats, penalty: float) -> Sizes:
+    """What scales of a host's vector, and of its part of the loss, go by. eta, v: (n,)."""
+    return Sizes((largest(v),), penalty, largest(eta), largest(family.squared(v)))
 
 
 def intercept_alone(family: Family, rows: GuestRows) -> float:
@@ -172,10 +189,12 @@ def checked_features(frame: Frame, ctx: Ctx) -> None:
         )
 
 
-def slice_of(x: Matrix, n_shown: int, at: Rows | None = None, number: int | None = None) -> Slice:
+def slice_of(
+    x: Matrix, n_shown: int, sizes: Sizes, at: Rows | None = None, number: int | None = None
+) -> Slice:
     """The rows as an exchange takes them: a party whose features stepwise has dropped shows a
     column of zeros, whose product is not used."""
-    return Slice(x if x.shape[1] else np.zeros((x.shape[0], 1)), n_shown, at, number)
+    return Slice(x if x.shape[1] else np.zeros((x.shape[0], 1)), n_shown, sizes, at, number)
 
 
 def explained(

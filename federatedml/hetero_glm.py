@@ -42,6 +42,7 @@ from federatedml.glm_side import (
     Targets,
     checked_features,
     explained,
+    host_sizes,
     slice_of,
 )
 from federatedml.glm_watch import Watch
@@ -256,8 +257,8 @@ class HeteroGlm(Trainer[P]):
             has_intercept=fits,
             offset=rows.offset,
         )
-        needed = max(ctx.gather(Wire.least_rows).values())  # (1)
-        batches = self.batches(side, rows.y, needed)
+        least = max(ctx.gather(Wire.least_rows).values())  # (1)
+        batches = self.batches(side, rows.y, least)
         ctx.remote(Wire.plan, batches.plan(side.iters))  # (2)
         ctx.remote(Wire.rounds, batches.rounds(side.iters))
         for t in range(side.iters, self.params.max_iter):
@@ -331,18 +332,18 @@ class HeteroGlm(Trainer[P]):
         t: int,
     ) -> None:
         n, n_shown = len(batch.rows), len(batch.shown)
-        share, own = rows.share(self.family, side.eta(), batch.rows)
+        share, own, sizes = rows.share(self.family, side.eta(), side.descent.penalty_loss())
         x = side.x if n == side.n_rows else side.x[batch.rows]
-        part = slice_of(x, n_shown, None if n == n_shown else batch.at, number)
-        own += n * side.descent.penalty_loss()
-        total = agreed.exchange.guest(ctx, part, share, own)  # (4)
+        part = slice_of(x, n_shown, sizes, None if n == n_shown else batch.at, number)
+        loss = float(own[batch.rows].sum())
+        total = agreed.exchange.guest(ctx, part, share.at(batch.rows), loss)  # (4)
         s = self._moved(ctx, agreed, side, total, n, t)
         if s is not None:
             chosen = self._sample(side.n_rows)
             ctx.remote(Wire.sample, chosen)  # (7)
-            x = side.x[chosen]
-            share = rows.curvature(self.family, np.asarray(x @ s), chosen)
-            total = agreed.exchange.guest(ctx, slice_of(x, len(chosen)), share, None)
+            share, sizes = rows.curvature(self.family, np.asarray(side.x @ s))
+            part = slice_of(side.x[chosen], len(chosen), sizes)
+            total = agreed.exchange.guest(ctx, part, share.at(chosen), None)
             self._remembered(side, s, total, len(chosen))
 
     def _batch_host(
@@ -355,19 +356,21 @@ class HeteroGlm(Trainer[P]):
         number: int | None,
         t: int,
     ) -> None:
-        eta = side.eta()[shown]
+        eta, penalty = side.eta(), side.descent.penalty_loss()
         v = self.family.host_part(eta)
         x = side.x if len(shown) == side.n_rows else side.x[shown]
-        own = size * side.descent.penalty_loss()
-        part = slice_of(x, len(shown), None, number)
-        total = agreed.exchange.host(ctx, part, eta, v, own)  # (4)
+        sizes = host_sizes(self.family, eta, v, penalty)
+        part = slice_of(x, len(shown), sizes, number=number)
+        total = agreed.exchange.host(ctx, part, eta[shown], v[shown], size * penalty)  # (4)
         s = self._moved(ctx, agreed, side, total, size, t)
         if s is not None:
             told = ctx.get(Wire.sample)  # (7)
-            x = side.x[checked_rows(told, side.n_rows, ctx.guest, Wire.sample)]
-            change = np.asarray(x @ s)
+            chosen = checked_rows(told, side.n_rows, ctx.guest, Wire.sample)
+            change = np.asarray(side.x @ s)
             v = self.family.host_part(change)
-            total = agreed.exchange.host(ctx, slice_of(x, len(told)), change, v, None)
+            sizes = host_sizes(self.family, change, v, 0.0)
+            part = slice_of(side.x[chosen], len(chosen), sizes)
+            total = agreed.exchange.host(ctx, part, change[chosen], v[chosen], None)
             self._remembered(side, s, total, len(told))
 
     def _batch_arbiter(self, ctx: Ctx, agreed: Agreed, size: int, clock: optim.PairClock) -> float:
@@ -443,9 +446,9 @@ class HeteroGlm(Trainer[P]):
     def _is_sqn(self) -> bool:
         return self.params.optimizer == "sqn"
 
-    def batches(self, side: Side, y: Floats, needed: int) -> Batches:  # noqa: ARG002 (LR's use it)
-        """The guest's batches. needed: rows below which some host could solve for labels."""
-        return Batches(len(y), self.params.batch_size, shuffle=False, needed=needed)
+    def batches(self, side: Side, y: Floats, least: int) -> Batches:  # noqa: ARG002 (LR's use it)
+        """The guest's batches. least: as in ``Batches``."""
+        return Batches(len(y), self.params.batch_size, shuffle=False, least=least)
 
     def _sample(self, n_rows: int) -> Rows:
         sqn: Any = self.params.sqn_param  # type: ignore[attr-defined]

@@ -58,6 +58,7 @@ from federatedml.lr_model import LinearModel, SingleModel
 from federatedml.maths import glm
 from federatedml.maths.glm import Floats
 from federatedml.protocols import sshe_products, sshe_steps
+from federatedml.protocols.batches import SAFE_RATIO
 from federatedml.protocols.convergence import Convergence
 from federatedml.protocols.sshe_products import Link
 from federatedml.protocols.sshe_steps import FEATURE_BITS, LOSS_BITS, Part, Shape
@@ -245,13 +246,14 @@ def _met(ctx: Ctx, params: SSHEParams, rows: Rows, begun: SingleModel | None) ->
 
 
 def _check_sizes(ctx: Ctx, n_rows: int, batch_size: int, n_columns: int) -> None:
-    """A gradient over no more rows than it has entries gives away the residual of each of them.
+    """A gradient over few rows for its entries gives away the residual of each of them: see
+    ``batches.SAFE_RATIO``.
 
     Raises BadData where smaller batches than needed were asked for.
     """
     cuts = _cuts(n_rows, batch_size)
-    smallest = min(cut.stop - cut.start for cut in cuts)
-    if smallest > n_columns:
+    smallest, needed = min(cut.stop - cut.start for cut in cuts), SAFE_RATIO * (n_columns + 1)
+    if smallest >= needed:
         return
     if len(cuts) == 1:
         LOG.warning(
@@ -263,8 +265,8 @@ def _check_sizes(ctx: Ctx, n_rows: int, batch_size: int, n_columns: int) -> None
         return
     raise BadData(
         f"{ctx.name}: batches of {smallest} rows with reveal_every_iter: a party with "
-        f"{n_columns} columns could work out labels; use batch_size -1, a batch_size of more "
-        "than that which leaves no smaller rest, or reveal_every_iter false"
+        f"{n_columns} columns could work out labels; use batch_size -1, a batch_size of at least "
+        f"{needed} that leaves no smaller rest, or reveal_every_iter false"
     )
 
 

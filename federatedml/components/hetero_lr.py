@@ -68,10 +68,10 @@ class HeteroLR(HeteroGlm[HeteroLRParams]):
 
     # Batches.
 
-    def batches(self, side: Side, y: Floats, needed: int) -> Batches:
+    def batches(self, side: Side, y: Floats, least: int) -> Batches:
         p = self.params
         if not 0 < p.batch_size < len(y):
-            return Batches(len(y), -1, needed=needed)
+            return Batches(len(y), -1, least=least)
         seed, version = p.init_param.random_seed, "batches 1"
         settings = (p.batch_size, p.batch_strategy, float(p.masked_rate), seed, version)
         # Else the decoys of a run in order would tell of the batches of a shuffled one.
@@ -82,8 +82,8 @@ class HeteroLR(HeteroGlm[HeteroLRParams]):
             strategy=p.batch_strategy,
             shuffle=p.shuffle,
             masked_rate=p.masked_rate,
-            needed=needed,
-            key=guest_key(side.x, y, side.iters, needed, *settings, *more),
+            least=least,
+            key=guest_key(side.x, y, side.iters, least, *settings, *more),
         )
 
     def masks(self, n_rows: int) -> bool:

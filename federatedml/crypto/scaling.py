@@ -58,15 +58,15 @@ _NO_ROWS: Floats = np.empty(0)
 _PART = 1 << 14
 
 
-def fraction_bits(u: Floats) -> int:
+def fraction_bits(largest: float) -> int:
     """The most bits of the ladder with which every |u| 2^bits is at most 2^26.
 
-    Raises ValueError if no step of the ladder holds u, or a number is not finite.
+    largest: of |u|, over more rows than those of one message, lest it tells of them.
+    Raises ValueError if no step of the ladder holds it, or it is not finite.
 
-    >>> [fraction_bits(np.array([u])) for u in (0.0, -3.9, 4.1)]
+    >>> [fraction_bits(u) for u in (0.0, 3.9, 4.1)]
     [48, 24, 20]
     """
-    largest = float(np.max(np.abs(u), initial=0.0))
     for bits in LADDER:
         if largest < 2.0 ** (VECTOR_BITS - bits):
             return bits
@@ -109,6 +109,7 @@ def norms(x: Matrix, rows: Floats | None = None, *, cores: int = 1) -> Norms:
         l1, squares, largest = found[:, 0].sum(axis=0), found[:, 1].sum(axis=0), found[:, 2]
         largest = largest.max(axis=0, initial=0.0)
     else:
+        x = _canonical(x)
         l1, squares, largest = np.zeros(k), np.zeros(k), np.zeros(k)
         size = np.abs(x.data)
         size = size if rows is None else size * np.repeat(np.abs(rows), np.diff(x.indptr))
@@ -215,9 +216,7 @@ def _thin_columns(
     x: sparse.csr_matrix, factor: Floats, rows: Floats | None, found: NDArray[Any]
 ) -> Floats:
     """``_dense_columns`` for csr."""
-    if not x.has_canonical_format:
-        x = x.copy()
-        x.sum_duplicates()
+    x = _canonical(x)
     sizes = np.diff(x.indptr)
     whole = x.data * factor[x.indices]
     whole = np.rint(whole if rows is None else whole * np.repeat(rows, sizes))
@@ -227,13 +226,22 @@ def _thin_columns(
     return np.asarray(squares, dtype=np.float64)
 
 
-def column_room(column: Floats, bits: int) -> int:
-    """A public scale s, a multiple of 4, at which any product of the column stays below 2^bits.
+def _canonical(x: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The same with each entry in one place."""
+    if x.has_canonical_format:
+        return x
+    x = x.copy()
+    x.sum_duplicates()
+    return x
 
-    Raises ValueError unless the column is finite.
+
+def column_room(largest: float, n_rows: int, bits: int) -> int:
+    """A public scale s, a multiple of 4, at which any product of a column stays below 2^bits.
+
+    largest: of the column's entries, and of others. Raises ValueError unless it is finite.
     """
-    limit = 2.0 ** (min(bits - VECTOR_BITS, L2_BITS - 1)) - len(column)
-    return _room(float(np.abs(column).sum()), limit)
+    limit = 2.0 ** (min(bits - VECTOR_BITS, L2_BITS - 1)) - n_rows
+    return _room(largest * n_rows, limit)
 
 
 def sum_room(value: float, bits: int) -> int:

@@ -247,7 +247,7 @@ class Lattice(Cipher):
         return self.key.params.describe()
 
     def error(self, largest: float) -> float:
-        return float(2.0 ** -(scaling.fraction_bits(np.array([largest])) + 1))
+        return float(2.0 ** -(scaling.fraction_bits(largest) + 1))
 
     def to_bytes(self, c: LatticeVector) -> bytes:
         return wire.to_bytes([c.sealed, c.bits])
@@ -289,7 +289,7 @@ class LatticeOwner(Owner):
         if not largest < 2.0**MOST_BITS:
             needed = math.frexp(largest)[1] if math.isfinite(largest) else 1024
             raise PlaintextOutOfRange("a number", needed, MOST_BITS)
-        bits = scaling.fraction_bits(values)
+        bits = scaling.fraction_bits(largest)
         cut = lattice.tile(self.secret.params, len(values), self.outputs)
         return LatticeVector(self.secret.encrypt(scaling.words(values, bits), cut), bits)
 

@@ -6,9 +6,9 @@ the loss of the rows is
 
     own + sum_i constant_i * eta_h,i + sum_i factor_i * squared(v_h)_i
 
-with ``own`` known to the guest; several hosts add sum_i eta_j,i v_k,i for each pair j < k.
-Everything is bilinear in what the guest and a host know, so it can be
-computed on ciphertexts of either side. Pure functions: no parties, no I/O.
+with ``own`` known to the guest, row by row; several hosts add sum_i eta_j,i v_k,i for each pair
+j < k. Everything is bilinear in what the guest and a host know, so it can be computed on
+ciphertexts of either side. Pure functions: no parties, no I/O.
 Shapes: n rows; eta (n,) a party's X w, the guest's with its intercept and offset.
 """
 
@@ -51,8 +51,8 @@ class Family(Protocol):
     def share(self, eta: Floats, y: Floats, weight: Floats | None) -> Share:
         """The guest's part of the residual. weight: with the sum n, or None."""
 
-    def own_loss(self, eta: Floats, y: Floats, weight: Floats | None) -> float:
-        """The sum over the rows of what the guest knows of the loss."""
+    def own_loss(self, eta: Floats, y: Floats, weight: Floats | None) -> Floats:
+        """(n,) what the guest knows of the loss of each row."""
 
     def squared(self, v: Floats) -> Floats:
         """(n,) what multiplies the guest's factor in the loss, at a host."""
@@ -73,10 +73,10 @@ class Logistic:
     def share(self, eta: Floats, y: Floats, weight: Floats | None) -> Share:
         return _additive(0.25 * eta - 0.5 * y, weight)
 
-    def own_loss(self, eta: Floats, y: Floats, weight: Floats | None) -> float:
+    def own_loss(self, eta: Floats, y: Floats, weight: Floats | None) -> Floats:
         v = 0.25 * eta - 0.5 * y
         rows = glm.LOG2 - 0.5 + 2.0 * v * v
-        return float(np.sum(rows if weight is None else weight * rows))
+        return rows if weight is None else weight * rows
 
     def squared(self, v: Floats) -> Floats:
         return 2.0 * v * v
@@ -97,9 +97,9 @@ class Gaussian:
     def share(self, eta: Floats, y: Floats, weight: Floats | None) -> Share:
         return _additive(eta - y, weight)
 
-    def own_loss(self, eta: Floats, y: Floats, weight: Floats | None) -> float:
+    def own_loss(self, eta: Floats, y: Floats, weight: Floats | None) -> Floats:
         rows = 0.5 * (eta - y) ** 2
-        return float(np.sum(rows if weight is None else weight * rows))
+        return rows if weight is None else weight * rows
 
     def squared(self, v: Floats) -> Floats:
         return 0.5 * v * v
@@ -121,9 +121,9 @@ class Poisson:
         mean = np.exp(eta)
         return Share(-y, mean) if weight is None else Share(-weight * y, weight * mean)
 
-    def own_loss(self, eta: Floats, y: Floats, weight: Floats | None) -> float:
+    def own_loss(self, eta: Floats, y: Floats, weight: Floats | None) -> Floats:
         rows = -y * eta
-        return float(np.sum(rows if weight is None else weight * rows))
+        return rows if weight is None else weight * rows
 
     def squared(self, v: Floats) -> Floats:
         return v

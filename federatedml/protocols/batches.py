@@ -37,6 +37,11 @@ from federation.errors import ProtocolViolation
 
 LOG = logging.getLogger(__name__)
 
+SAFE_RATIO = 3
+"""Rows of a batch for each number that a host learns of its residuals. An exact sum of k numbers
+of 30 bits fixes 22-bit residuals of up to about 2 k rows: lattice reduction finds them
+(docs/security/hetero_lr.md)."""
+
 Rows = NDArray[np.int64]
 
 
@@ -88,7 +93,8 @@ class Batch:
 class Batches:
     """The guest's batches.
 
-    n_rows: of the training data. needed: rows below which some host could solve for labels.
+    n_rows: of the training data. least: how many numbers a host learns of a batch's residuals,
+    plus one (its features, plus one).
     sizes: rows in each batch of an iteration. whole: whether there is one batch of all rows.
     key: of the draws (``guest_key``); without one they cannot be repeated.
     Raises BadData if a batch is too small and cannot be masked.
@@ -102,10 +108,11 @@ class Batches:
         strategy: Literal["full", "random"] = "full",
         shuffle: bool = True,
         masked_rate: float = 0.0,
-        needed: int = 0,
+        least: int = 0,
         key: bytes = b"",
     ) -> None:
         self.n_rows, self.strategy = n_rows, strategy
+        needed = SAFE_RATIO * least
         self._draw = Draws(key or secrets.token_bytes(32))
         size = n_rows if batch_size == -1 else min(n_rows, batch_size)
         self.sizes = [size] if strategy == "random" else _sizes(n_rows, size, needed)
@@ -113,9 +120,9 @@ class Batches:
         self._shuffle = shuffle and not self.whole
         masked, largest = masked_rate > 0 and not self.whole, max(self.sizes)
         self._shown = min(n_rows, max(round((1 + masked_rate) * largest), needed)) if masked else 0
-        self._check(masked, needed)
+        self._check(masked, least - 1, needed)
 
-    def _check(self, masked: bool, needed: int) -> None:
+    def _check(self, masked: bool, n_features: int, needed: int) -> None:
         smallest = min(self.sizes)
         if smallest >= needed:
             return
@@ -123,14 +130,14 @@ class Batches:
             LOG.warning(
                 "a host has %d features or more and there are only %d rows: from its gradients "
                 "it could work out labels",
-                needed - 1,
+                n_features,
                 self.n_rows,
             )
             return
         there = self._shown if masked and self._drawn else smallest
         if there < needed:
             raise BadData(
-                f"batches of {there} rows: a host with {needed - 1} features could work out "
+                f"batches of {there} rows: a host with {n_features} features could work out "
                 f"labels; use batch_size -1, a batch_size of at least {needed}, "
                 "or masked_rate > 0 with shuffle"
             )
@@ -138,7 +145,7 @@ class Batches:
             "a host has %d features or more and a batch has %d rows among %d that are shown: by "
             "looking for sparse solutions it could work out labels; use a batch_size of at least "
             "%d, or -1",
-            needed - 1,
+            n_features,
             smallest,
             there,
             needed,

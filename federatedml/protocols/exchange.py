@@ -27,6 +27,22 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """The largest sizes over ALL of a party's training rows, for choosing scales that others see.
+
+    Never of a batch's rows: who knows which rows are in which batch could work out, from the
+    scales of many batches, which rows hold the large entries, and with weights the labels.
+    vectors: of the guest's constant and factor; of a host's v. own: of the guest's part of a
+    row's loss, with what a party adds to it for the penalty. eta, squared: of a host's.
+    """
+
+    vectors: tuple[float, ...]
+    own: float = 0.0
+    eta: float = 0.0
+    squared: float = 0.0
+
+
+@dataclass(frozen=True)
 class Slice:
     """The rows of one batch as one party sees them.
 
@@ -34,12 +50,14 @@ class Slice:
     at a host, the rows that it is shown, a superset of the batch.
     n_shown: s. at: (b,) where among the shown rows the batch's are; None at the guest where they
     are all of them, and always at a host, who must not know.
+    sizes: of what the party gives, over all its training rows.
     number: says that x is the same as in every other slice of this number, as long as the
     exchange is not renewed: what is made of x alone may be kept. None: x will not come again.
     """
 
     x: Matrix
     n_shown: int
+    sizes: Sizes
     at: Rows | None = None
     number: int | None = None
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -92,8 +92,9 @@ class Wire:
         {GUEST, HOST},
         {GUEST, HOST},
         kind="ciphertext",
-        reveals="in steps of 2^4 the sizes of the sender's largest entry, of its part of the loss, "
-        "and of a host's scores together; of the guest whether rows are weighted or masked",
+        reveals="in steps of 2^4 the largest sizes over all the sender's training rows: of its "
+        "vectors, of its part of a row's loss, of a host's scores; of the guest whether rows are "
+        "weighted or masked",
     )
     product = Message[SealedProduct]({GUEST, HOST}, {GUEST, HOST}, kind="masked", reveals="nothing")
     opened = Message[Words](
@@ -198,10 +199,11 @@ class OwnKeys:
         vectors = spread(share, part)
         factor = vectors[1] if len(vectors) > 1 else None
         with _as_bad_data(ctx):
-            room = [] if own is None else [scaling.sum_room(own, _term_bits(ctx))]
+            bound = part.sizes.own * part.n_shown
+            room = [] if own is None else [scaling.sum_room(bound, _term_bits(ctx))]
         sealed = self._exchanged(ctx, part, vectors, room)  # (1)
         if part.at is not None:
-            part = Slice(at_rows(part.x, part.at, part.n_shown), part.n_shown)
+            part = replace(part, x=at_rows(part.x, part.at, part.n_shown), at=None, number=None)
         terms = {
             host: [Term(sealed[host].sealed[0], sealed[host].bits[0], rows=factor)]
             for host in ctx.hosts
@@ -211,17 +213,16 @@ class OwnKeys:
 
     def host(self, ctx: Ctx, part: Slice, eta: Floats, v: Floats, own: float | None) -> Floats:
         assert self.keys is not None
-        squared = self.family.squared(v)
-        total, room = float(squared.sum()), []
+        squared, sizes, room = self.family.squared(v), part.sizes, list[int]()
         with _as_bad_data(ctx):
             if own is not None:
-                bits = _term_bits(ctx)
-                room = [scaling.sum_room(abs(own) + abs(total), bits)]
-                room += [scaling.column_room(column, bits) for column in (eta, squared)]
+                n, bits = part.n_shown, _term_bits(ctx)
+                room = [scaling.sum_room((sizes.own + sizes.squared) * n, bits)]
+                room += [scaling.column_room(s, n, bits) for s in (sizes.eta, sizes.squared)]
         sealed = self._exchanged(ctx, part, [v], room)  # (1)
         has_factor = len(sealed[ctx.guest].sealed) > 1
         if own is not None and not has_factor:
-            own += total
+            own += float(squared.sum())
         loss, terms = agreed_loss(ctx, sealed, own), {}
         for owner in self.keys.public:
             is_wanted = loss.is_wanted and _has_entry(ctx, ctx.me, owner)
@@ -254,7 +255,7 @@ class OwnKeys:
         if not self.n_columns:
             self._compare_columns(ctx, part.x.shape[1])
         with _as_bad_data(ctx):
-            bits = [scaling.fraction_bits(u) for u in vectors]
+            bits = [scaling.fraction_bits(s) for s in part.sizes.vectors[: len(vectors)]]
         words = [scaling.words(u, f) for u, f in zip(vectors, bits, strict=True)]
         found = {ctx.me: Vectors([], bits, room)}
         for party in self.keys.public:

@@ -14,6 +14,7 @@ from federatedml.components.hetero_poisson import HeteroPoisson
 from federatedml.crypto import lattice, scaling
 from federatedml.crypto.lattice_wire import SealedProduct
 from federatedml.errors import BadData
+from federatedml.glm_side import guest_sizes, host_sizes, largest
 from federatedml.maths.family import Gaussian, Logistic, Poisson
 from federatedml.protocols import exchange_own_keys
 from federatedml.protocols.exchange import Slice
@@ -79,8 +80,12 @@ def played(family, batches, own=None):
             eta, y = b.eta[G][rows], b.y[rows]
             weight = None if b.weight is None else b.weight[rows]
             at = None if len(rows) == len(shown) else np.searchsorted(shown, rows)
-            loss = family.own_loss(eta, y, weight) + own.get(G, 0.0) if b.wants_loss else None
-            part = Slice(b.x[G][rows], len(shown), at, b.number)
+            losses = family.own_loss(eta, y, weight)
+            loss = losses.sum() + own.get(G, 0.0) if b.wants_loss else None
+            sizes = guest_sizes(family.share(b.eta[G], b.y, b.weight))
+            every = family.own_loss(b.eta[G], b.y, b.weight)
+            sizes = replace(sizes, own=largest(every) + abs(own.get(G, 0.0)) / len(shown))
+            part = Slice(b.x[G][rows], len(shown), sizes, at, b.number)
             out.append(exchange.guest(ctx, part, family.share(eta, y, weight), loss))
         return out
 
@@ -90,7 +95,10 @@ def played(family, batches, own=None):
             shown = b.of("shown")
             eta = b.eta[ctx.me][shown]
             loss = own.get(ctx.me, 0.0) if b.wants_loss else None
-            part = Slice(b.x[ctx.me][shown], len(shown), None, b.number)
+            every = b.eta[ctx.me]
+            penalty = abs(own.get(ctx.me, 0.0)) / len(shown)
+            sizes = host_sizes(family, every, family.host_part(every), penalty)
+            part = Slice(b.x[ctx.me][shown], len(shown), sizes, None, b.number)
             out.append(exchange.host(ctx, part, eta, family.host_part(eta), loss))
         return out
 
@@ -108,7 +116,7 @@ def truth(family, b):
     share = family.share(b.eta[G][rows], b.y[rows], weight)
     parts = [family.host_part(b.eta[p][rows]) for p in b.hosts]
     factor = np.ones(len(rows)) if share.factor is None else share.factor
-    loss = family.own_loss(b.eta[G][rows], b.y[rows], weight)
+    loss = family.own_loss(b.eta[G][rows], b.y[rows], weight).sum()
     etas = sum(b.eta[p][rows] for p in b.hosts)
     if family.additive:
         squared = family.squared(sum(parts))
@@ -120,7 +128,7 @@ def truth(family, b):
 def bound(x, vectors):
     """Of the error of X^T d, as crypto.scaling states it. vectors: (rows, u) of each product."""
     terms = [(x if rows is None else np.asarray(rows)[:, None] * x, u) for rows, u in vectors]
-    bits = [scaling.fraction_bits(u) for _, u in terms]
+    bits = [scaling.fraction_bits(largest(u)) for _, u in terms]
     norms = [scaling.norms(one) for one, _ in terms]
     e = scaling.scales(list(zip(norms, bits, strict=True)))
     total = 0.0
@@ -273,6 +281,36 @@ def test_only_the_loss_goes_to_the_arbiter_and_only_declared_kinds_elsewhere(hos
     assert kinds[Wire.vectors.name] == "ciphertext"
     assert kinds[Wire.product.name] == kinds[Wire.opened.name] == "masked"
     assert kinds[Wire.loss.name] == "share"
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_scales_do_not_tell_whether_a_batch_has_the_unusual_rows(weighted, masked):
+    """Else who knows which rows are in which batch finds those rows; with weights, labels."""
+    n, unusual = 300, 7
+    whole = batch(n=n)
+    for party in whole.eta:
+        whole.eta[party][unusual] = 90.0
+    weight = np.where(np.arange(n) == unusual, 25.0, 0.5) if weighted else None
+    told = []
+
+    def kept(self, ctx, part, vectors, room):
+        found = plain(self, ctx, part, vectors, room)
+        told.append((ctx.me, {p: (v.bits, v.room) for p, v in found.items()}))
+        return found
+
+    plain = exchange_own_keys.OwnKeys._exchanged
+    shown = np.arange(150) if masked else None
+    batches = [
+        replace(whole, weight=weight, rows=rows, shown=shown)
+        for rows in (np.r_[unusual, 20:60], np.arange(60, 101))
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exchange_own_keys.OwnKeys, "_exchanged", kept)
+        played(Logistic(), batches)
+    for party in (G, BANK):
+        first, second = (seen for me, seen in told if me == party)
+        assert first == second
 
 
 def uniform(words):

@@ -105,10 +105,10 @@ def test_training_stops_where_pooled_training_stops(rule, mode):
 
 @pytest.mark.parametrize("mode", [{}, OPEN], ids=["shared", "open"])
 def test_batches_are_rows_in_their_order(mode):
-    p = params(batch_size=15, max_iter=2, **mode)
+    p = params(batch_size=20, max_iter=2, **mode)
     y = np.where(labels() == 1, 1, -1)
     x = np.column_stack([features(), np.ones(N)])
-    w = sshe_parties.in_batches(lambda u, rows: glm.taylor_residual(u, y[rows]), x, p, (15, 15, 10))
+    w = sshe_parties.in_batches(lambda u, rows: glm.taylor_residual(u, y[rows]), x, p, (20, 20))
     np.testing.assert_allclose(joined(trained(p)[0]), w, **CLOSE)
 
 

@@ -40,6 +40,11 @@ def test_a_value_is_in_the_first_bin_whose_cut_is_not_below_it(table, n_bins):
                 assert code == 0 or value > upper[code - 1]
 
 
+def test_few_distinct_values_have_a_bin_each_however_rare():
+    x = np.r_[np.zeros(98), 1.0, 2.0][:, None]
+    assert quantiles.cut_points(x, 3).upper[0].tolist() == [0.0, 1.0, 2.0]
+
+
 def test_bins_hold_equal_shares_of_many_distinct_values():
     x = np.random.default_rng(1).normal(size=(1000, 1))
     cuts = quantiles.cut_points(x, 8)

@@ -59,46 +59,46 @@ def test_a_mask_is_a_fresh_superset_in_which_the_batch_can_be_found():
 
 
 def test_a_mask_is_widened_to_what_hosts_need():
-    batches = Batches(100, 10, masked_rate=1, needed=60)
+    batches = Batches(100, 10, masked_rate=1, least=20)
     assert {len(batch.shown) for batch in batches.iteration()} == {60}
 
 
 def test_too_small_a_batch_is_refused_or_warned_of(caplog):
-    with pytest.raises(BadData, match="batch_size of at least 31"):
-        Batches(100, 10, needed=31)
+    with pytest.raises(BadData, match="batch_size of at least 30"):
+        Batches(100, 10, least=10)
     with pytest.raises(BadData, match="masked_rate > 0"):
-        Batches(20, 10, masked_rate=5, needed=31)
+        Batches(20, 10, masked_rate=5, least=10)
     with caplog.at_level(logging.WARNING):
-        Batches(20, -1, needed=31)
+        Batches(20, -1, least=10)
     assert "work out labels" in caplog.text
 
 
 def test_a_rest_too_small_joins_the_batch_before_it():
-    assert Batches(101, 50, shuffle=False, needed=31).sizes == [50, 51]
-    assert Batches(131, 50, shuffle=False, needed=31).sizes == [50, 50, 31]
-    assert Batches(101, 50, strategy="random", needed=31).sizes == [50]
-    masked = Batches(120, 50, masked_rate=0.1, needed=31)
+    assert Batches(101, 50, shuffle=False, least=10).sizes == [50, 51]
+    assert Batches(131, 50, shuffle=False, least=10).sizes == [50, 50, 31]
+    assert Batches(101, 50, strategy="random", least=10).sizes == [50]
+    masked = Batches(120, 50, masked_rate=0.1, least=10)
     assert [(len(b.rows), len(b.shown)) for b in masked.iteration()] == [(50, 77), (70, 77)]
 
 
 def test_a_rest_that_joins_the_only_batch_makes_it_the_whole():
-    batches = Batches(55, 50, masked_rate=1, needed=31)
+    batches = Batches(55, 50, masked_rate=1, least=10)
     assert (batches.whole, batches.renewed, batches.sizes) == (True, False, [55])
 
 
 def test_a_batch_too_small_itself_is_not_helped_by_its_rest():
     with pytest.raises(BadData, match="batches of 5 rows"):
-        Batches(55, 25, needed=31)
+        Batches(55, 25, least=10)
 
 
 def test_a_mask_over_batches_in_the_order_of_rows_does_not_count():
     with pytest.raises(BadData, match=r"batches of 10 rows.*with shuffle"):
-        Batches(100, 10, masked_rate=5, needed=31, shuffle=False)
+        Batches(100, 10, masked_rate=5, least=10, shuffle=False)
 
 
 def test_a_batch_that_only_its_mask_protects_is_warned_of(caplog):
     with caplog.at_level(logging.WARNING):
-        Batches(100, 20, masked_rate=1, needed=31)
+        Batches(100, 20, masked_rate=1, least=10)
     assert "sparse solutions" in caplog.text
 
 
