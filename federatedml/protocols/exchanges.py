@@ -64,7 +64,9 @@ def opened(
         )
     if plan.scheme == "Lattice":
         if len(ctx.hosts) == 1 or not plan.has_factor:
-            return exchange_own_keys.opened(ctx, family)
+            exchange = exchange_own_keys.opened(ctx, family)
+            LOG.info("encryption: %s", exchange.security)
+            return exchange
         LOG.warning(
             "weighted or masked rows with several hosts are beyond the lattice exchange; Paillier "
             "is used. For Lattice leave out weights, and set masked_rate 0 or batch_size -1"
