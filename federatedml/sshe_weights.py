@@ -41,7 +41,7 @@ MAX_LOSS = 2.0**50
 
 MAX_WEIGHT = 2.0**40
 
-NORM_BITS = 33
+NORM_BITS = int(sshe_products.LEAST_NORM_BITS)
 """log2 of the L2 norm of a column whose scale is free."""
 
 

@@ -22,7 +22,7 @@ from federatedml.protocols.spdz_lattice import narrow, wide
 from federation import Role
 
 MATRIX_BITS = 20
-"""Fraction bits of a matrix of one party: with them the L2 norm of a row may be 2^16."""
+"""Fraction bits of a matrix of one party: with them the L2 norm of any row may be 2^12."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ def prepared(
 
     x: None at the other party, which learns rows.
     Raises PlaintextOutOfRange for what is not finite or beyond 2^47 units, and BadData for a row
-    whose L2 norm is beyond 2^36 units.
+    whose L2 norm is beyond what ``sshe_products.norm_bits`` allows, 2^32 units at least.
     """
     link = session.link
     if session.ctx.role != owner:

@@ -10,6 +10,7 @@ differences of its entries: docs/security/sshe.md.)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,8 +29,14 @@ LIMB_BITS = 22
 
 LIMBS = rings.limb_count(LIMB_BITS, BITS)
 
-NORM_BITS = 36
-"""log2 of the L2 norm that a column may have; of digits, those of 2^28 rows."""
+NORM_BITS = 36.0
+"""log2 of the L2 norm that a column may have at most; of digits, that of 2^28 rows."""
+
+LEAST_NORM_BITS = 32.0
+"""What it may have in any matrix."""
+
+ENTRY_BITS = 30
+"""log2 of the root mean square of a column's entries, in between, if no more columns than rows."""
 
 BUDGET = 1 << 30
 """Bytes of transforms of matrices that are multiplied again and again."""
@@ -83,7 +90,7 @@ def columns(link: Link, matrix: Integers, name: str, budget: int = 0) -> lattice
     """A matrix (inner, outputs) of integers, ready to be multiplied.
 
     budget: bytes that its transforms may take, where it will be multiplied again.
-    Raises BadData where a column is too long for the scheme.
+    Raises BadData where a column is longer than ``norm_bits`` allows.
     """
     try:
         return lattice.prepare(link.params, _tile(link, *matrix.shape), matrix, budget=budget)
@@ -94,7 +101,16 @@ def columns(link: Link, matrix: Integers, name: str, budget: int = 0) -> lattice
 
 
 def _tile(link: Link, inner: int, outputs: int) -> lattice.Tile:
-    return lattice.tile(link.params, inner, outputs, NORM_BITS)
+    return lattice.tile(link.params, inner, outputs, norm_bits(inner, outputs))
+
+
+def norm_bits(inner: int, outputs: int) -> float:
+    """log2 of the L2 norm that a column of an (inner, outputs) matrix may have, by sizes alone.
+
+    Many short columns may not be as long as a few of many rows: so they share a ciphertext.
+    """
+    entry = ENTRY_BITS if outputs <= inner else LIMB_BITS
+    return min(NORM_BITS, max(LEAST_NORM_BITS, entry + math.log2(inner) / 2))
 
 
 def digits(link: Link, words: Words, name: str, budget: int = 0) -> lattice.Ready:

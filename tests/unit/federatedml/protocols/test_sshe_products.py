@@ -5,9 +5,10 @@ import pytest
 
 from federatedml.component import Ctx
 from federatedml.crypto import lattice, rings
+from federatedml.crypto.lattice_wire import wire_bytes
 from federatedml.errors import BadData
 from federatedml.protocols import sshe_products
-from federatedml.protocols.sshe_products import BITS, LIMBS
+from federatedml.protocols.sshe_products import BITS, LIMB_BITS, LIMBS, norm_bits
 from federation import GUEST, HOST, Party
 from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
@@ -52,10 +53,27 @@ def test_how_vectors_are_cut_is_what_the_cases_above_say():
     params = lattice.parameters(word_bits=BITS)
 
     def blocks(inner, *outputs):
-        cuts = [lattice.tile(params, inner, n, sshe_products.NORM_BITS) for n in outputs]
+        cuts = [lattice.tile(params, inner, n, norm_bits(inner, n)) for n in outputs]
         return len({cut.inner_block for cut in cuts})
 
     assert (blocks(40, 3, LIMBS), blocks(2000, 2, 300), blocks(20, 500, LIMBS)) == (1, 2, 1)
+
+
+@pytest.mark.parametrize("inner", [1, 4, 300, 5_000, 10**6, 2**28])
+@pytest.mark.parametrize("outputs", [1, LIMBS, 100, 10**6])
+def test_digits_are_within_the_norm_whatever_their_number(inner, outputs):
+    assert 2.0**LIMB_BITS * inner**0.5 <= 2.0 ** norm_bits(inner, outputs) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("inner", "outputs"),
+    [(20, 569), (569, 20), (30, 100_000), (330, 100_000), (100_000, 30), (1_000, 300)],
+)
+def test_norms_leave_room_for_all_columns_that_a_ciphertext_could_hold(inner, outputs):
+    """Hardly more is sent than if columns had no norm."""
+    params = lattice.parameters(word_bits=BITS)
+    cut, free = (lattice.tile(params, inner, outputs, b) for b in (norm_bits(inner, outputs), 1.0))
+    assert sum(wire_bytes(params, cut)) < 1.2 * sum(wire_bytes(params, free))
 
 
 def test_digits_put_products_of_two_secret_vectors_together():
