@@ -98,14 +98,25 @@ def _unpacked(body: bytes, primes: Sequence[int], shape: tuple[int, int]) -> Flo
     return found
 
 
-def _check(*parts: bytes) -> bytes:
-    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+def _check(head: bytes, *parts: bytes) -> bytes:
+    """Over everything: ``head`` (see ``_head``), and the fields that are bytes."""
+    lengths = repr([len(part) for part in parts]).encode()
+    return hashlib.blake2b(b"".join([head, lengths, *parts]), digest_size=16).digest()
 
 
-def _sound(check: Any, *parts: Any) -> None:
-    if not all(isinstance(part, bytes) for part in (check, *parts)):
+def _head(kind: str, p: Parameters, cut: Tile | None = None) -> bytes:
+    """What a check sum says of fields that are not bytes: with the primes that they stand for."""
+    shape = None if cut is None else (*_tile_fields(cut), cut.inner_block, cut.output_block)
+    return repr((kind, p.degree, p.word_bits, p.kept, p.dropped, shape)).encode()
+
+
+def _bytes(*parts: Any) -> None:
+    if not all(isinstance(part, bytes) for part in parts):
         raise BadCiphertext("its fields are not bytes")
-    if _check(*parts) != check:
+
+
+def _sound(check: bytes, head: bytes, *parts: bytes) -> None:
+    if _check(head, *parts) != check:
         raise BadCiphertext("its check sum is wrong")
 
 
@@ -114,23 +125,29 @@ def _params_fields(p: Parameters) -> list[int]:
 
 
 def _params(fields: Any) -> Parameters:
-    degree, word_bits = fields
-    if not (isinstance(degree, int) and isinstance(word_bits, int)):
+    degree, word_bits = _items(fields, 2)
+    if type(degree) is not int or type(word_bits) is not int:
         raise BadCiphertext("its lattice parameters are not numbers")
     return named(degree, word_bits)
 
 
+def _items(fields: Any, count: int) -> Sequence[Any]:
+    if not isinstance(fields, (list, tuple)) or len(fields) != count:
+        raise BadCiphertext(f"{count} numbers belong where it has something else")
+    return fields
+
+
 def _tile_fields(cut: Tile) -> list[Any]:
-    return [cut.inner, cut.outputs, cut.norm_bits]
+    return [cut.inner, cut.outputs, float(cut.norm_bits)]
 
 
 def _tile(params: Parameters, fields: Any) -> Tile:
     """The cut that these sides have; a peer cannot choose another one."""
-    inner, outputs, norm_bits = fields
-    sides = isinstance(inner, int) and isinstance(outputs, int)
+    inner, outputs, norm_bits = _items(fields, 3)
+    sides = type(inner) is int and type(outputs) is int
     if not sides or not (0 < inner <= MAX_SIDE and 0 < outputs <= MAX_SIDE):
         raise BadCiphertext("its rows and outputs are impossible")
-    if not isinstance(norm_bits, (int, float)) or not 0 <= norm_bits < 64:
+    if type(norm_bits) not in (int, float) or not 0 <= norm_bits < 64:
         raise BadCiphertext("its norm is impossible")
     try:
         return tile(params, inner, outputs, float(norm_bits))
@@ -140,13 +157,16 @@ def _tile(params: Parameters, fields: Any) -> Tile:
 
 def _key_fields(key: PublicKey) -> list[Any]:
     body = _packed(key.values[0], key.params.primes)
-    return [_params_fields(key.params), key.seed, _check(key.seed, body), body]
+    check = _check(_head("key", key.params), key.seed, body)
+    return [_params_fields(key.params), key.seed, check, body]
 
 
 def _build_key(fields: Any) -> PublicKey:
     params, seed, check, body = fields
-    _sound(check, seed, body)
-    return _key(_params(params), seed, body)
+    _bytes(seed, check, body)
+    p = _params(params)
+    _sound(check, _head("key", p), seed, body)
+    return _key(p, seed, body)
 
 
 @lru_cache(maxsize=8)
@@ -172,16 +192,18 @@ def _fingerprint(key: bytes) -> None:
 def _vector_fields(v: SealedVector) -> list[Any]:
     body = _packed(v.values, v.params.primes)
     head = [_params_fields(v.params), _tile_fields(v.tile), v.key, v.seed]
-    return [*head, _check(v.key, v.seed, body), body]
+    check = _check(_head("vector", v.params, v.tile), v.key, v.seed, body)
+    return [*head, check, body]
 
 
 def _build_vector(fields: Any) -> SealedVector:
     params, cut, key, seed, check, body = fields
-    _sound(check, key, seed, body)
-    _seeded(seed)
-    _fingerprint(key)
+    _bytes(key, seed, check, body)
     p = _params(params)
     shape = _tile(p, cut)
+    _sound(check, _head("vector", p, shape), key, seed, body)
+    _seeded(seed)
+    _fingerprint(key)
     found = _unpacked(body, p.primes, (shape.vector_blocks, p.degree))
     return SealedVector(p, shape, key, seed, found)
 
@@ -189,15 +211,17 @@ def _build_vector(fields: Any) -> SealedVector:
 def _product_fields(c: SealedProduct) -> list[Any]:
     first, second = _packed(c.c0, c.params.kept), _packed(c.c1, c.params.kept)
     head = [_params_fields(c.params), _tile_fields(c.tile), c.key]
-    return [*head, _check(c.key, first, second), first, second]
+    check = _check(_head("product", c.params, c.tile), c.key, first, second)
+    return [*head, check, first, second]
 
 
 def _build_product(fields: Any) -> SealedProduct:
     params, cut, key, check, first, second = fields
-    _sound(check, key, first, second)
-    _fingerprint(key)
+    _bytes(key, check, first, second)
     p = _params(params)
     shape = _tile(p, cut)
+    _sound(check, _head("product", p, shape), key, first, second)
+    _fingerprint(key)
     c0 = _unpacked(first, p.kept, (1, shape.outputs))[0]
     c1 = _unpacked(second, p.kept, (shape.result_blocks, p.degree))
     return SealedProduct(p, shape, key, c0, c1)

@@ -1,5 +1,7 @@
 """Keys and ciphertexts over a border: the same on the other side, or refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,9 +95,11 @@ def test_truncated_and_longer_bytes_are_refused_even_with_a_right_check_sum(kind
 
 def resealed(kind, parts):
     """With the check sum that the sender of such parts would have made."""
-    at = CHECK_AT[kind]
+    at, params = CHECK_AT[kind], lattice_wire._params(parts[0])
+    cut = None if kind == "key" else lattice_wire._tile(params, parts[1])
     covered = [f for i, f in enumerate(parts) if isinstance(f, bytes) and i != at]
-    return [*parts[:at], lattice_wire._check(*covered), *parts[at + 1 :]]
+    check = lattice_wire._check(lattice_wire._head(kind, params, cut), *covered)
+    return [*parts[:at], check, *parts[at + 1 :]]
 
 
 @kinds
@@ -130,7 +134,10 @@ def test_bits_after_the_last_residue_are_refused():
         (["30", 900, 34.0], "impossible"),
         ([30, 900, float("nan")], "norm is impossible"),
         ([30, 900, 63.0], "no lattice holds its norm"),
-        ([30_000, 90_000, 34.0], "length"),
+        ([True, 900, 34.0], "impossible"),
+        ([30, 900, False], "norm is impossible"),
+        ([30, 900], "3 numbers belong"),
+        ("abc", "3 numbers belong"),
     ],
 )
 def test_impossible_shapes_are_refused_before_memory_is_taken(kind, cut, problem):
@@ -140,8 +147,54 @@ def test_impossible_shapes_are_refused_before_memory_is_taken(kind, cut, problem
         build([parts[0], cut, *parts[2:]])
 
 
+@pytest.mark.parametrize("kind", ["vector", "product"])
+def test_a_shape_that_its_bytes_do_not_fill_is_refused_before_memory_is_taken(kind):
+    value, fields, build = KINDS[kind]
+    parts = fields(value)
+    with pytest.raises(BadCiphertext, match="length"):
+        build(resealed(kind, [parts[0], [1 << 31, 1 << 31, 34.0], *parts[2:]]))
+
+
+CHANGED = [
+    ("key", 0, [8192, 50]),
+    ("vector", 0, [8192, 50]),
+    ("vector", 1, [30, 901, 34.0]),
+    ("vector", 1, [29, 900, 34.0]),
+    ("vector", 1, [30, 900, 33.9]),
+    ("vector", 2, bytes(16)),
+    ("vector", 3, bytes(32)),
+    ("product", 0, [8192, 50]),
+    ("product", 1, [29, 900, 34.0]),
+    ("product", 1, [30, 900, 33.9]),
+    ("product", 2, bytes(16)),
+]
+
+
+@pytest.mark.parametrize(("kind", "at", "other"), CHANGED)
+def test_a_changed_field_is_refused_by_the_check_sum(kind, at, other):
+    """With it, the same field is one that a sender could have meant."""
+    value, fields, build = KINDS[kind]
+    parts = fields(value)
+    changed = [*parts[:at], other, *parts[at + 1 :]]
+    with pytest.raises(BadCiphertext, match="check sum"):
+        build(changed)
+    assert type(build(resealed(kind, changed))) is type(value)
+
+
+def test_a_check_sum_of_one_kind_or_of_other_primes_is_none_of_another():
+    params = SECRETS[64].params
+    heads = [lattice_wire._head(kind, params) for kind in KINDS]
+    heads.append(lattice_wire._head("key", replace(params, dropped=params.kept[:1])))
+    assert len({lattice_wire._check(head, b"a", b"b") for head in heads}) == 4
+    head = heads[0]
+    assert lattice_wire._check(head, b"a", b"bc") != lattice_wire._check(head, b"ab", b"c")
+
+
 @kinds
-@pytest.mark.parametrize("params", [[8192, 100], [4096, 64], [1024, 64], ["8192", 64]])
+@pytest.mark.parametrize(
+    "params",
+    [[8192, 100], [4096, 64], [1024, 64], ["8192", 64], [8192], [[8192], 64], 8192, [8192, 10**30]],
+)
 def test_parameters_that_are_none_of_ours_are_refused(kind, params):
     value, fields, build = KINDS[kind]
     with pytest.raises(BadCiphertext):
