@@ -316,7 +316,7 @@ def scores_guest(ctx: Ctx, model: LinearModel, data: Frame) -> Floats:
         n_rows = cut.stop - cut.start
         for which, share in enumerate(shares):
             sshe_products.offer(ctx, link, share, n_rows)
-            near = sshe_products.opened(ctx, link, n_rows)
+            near = sshe_products.opened(ctx, link, len(share), n_rows)
             far = sshe_steps.received(ctx, Wire.score_share, n_rows)
             words = rings.add(near, far, BITS)
             found[cut, which] = rings.decode(words, FRACTION_BITS + FEATURE_BITS, BITS)

@@ -18,7 +18,7 @@ from federatedml.protocols.sshe_products import LIMBS, Link
 
 def crossed(ctx: Ctx, link: Link, a: Words, b: Words, word_bits: WordBits) -> Words:
     """A share of a_0 b_1 + a_1 b_0, (n, c), for each party's random a (n, k) and b (k, c)."""
-    n, c = a.shape[0], b.shape[1]
+    n, k, c = *a.shape[:2], b.shape[1]
     if n < c:
         turned = crossed(ctx, link, b.swapaxes(0, 1), a.swapaxes(0, 1), word_bits)
         return np.ascontiguousarray(turned.swapaxes(0, 1))
@@ -27,7 +27,7 @@ def crossed(ctx: Ctx, link: Link, a: Words, b: Words, word_bits: WordBits) -> Wo
     for j in range(c):
         sshe_products.offer(ctx, link, wide(b[:, j], word_bits), n * LIMBS)
     sent = [sshe_products.joined(sshe_products.answered(ctx, link, digits)[0]) for _ in range(c)]
-    got = [sshe_products.joined(sshe_products.opened(ctx, link, n * LIMBS)) for _ in range(c)]
+    got = [sshe_products.joined(sshe_products.opened(ctx, link, k, n * LIMBS)) for _ in range(c)]
     return rings.add(narrow(sent, n, word_bits), narrow(got, n, word_bits), word_bits)
 
 

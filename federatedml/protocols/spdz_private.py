@@ -76,7 +76,8 @@ def product(session: Session, matrix: Matrix, v: Shared) -> Shared:
     else:
         for column in columns:
             sshe_products.offer(session.ctx, session.link, column, rows)
-        found = [sshe_products.opened(session.ctx, session.link, rows) for _ in columns]
+        k = v.shape[0]
+        found = [sshe_products.opened(session.ctx, session.link, k, rows) for _ in columns]
         words = narrow(found, rows, v.word_bits)
     longer = session.shared(words, v.fraction_bits + matrix.fraction_bits)
     return longer.truncated(v.fraction_bits).reshape(rows, *v.shape[1:])

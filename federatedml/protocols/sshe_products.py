@@ -79,11 +79,17 @@ def peer(ctx: Ctx) -> Party:
 
 
 def linked(ctx: Ctx) -> Link:
-    """Fresh keys of both parties. Reveals nothing."""
+    """Fresh keys of both parties. Reveals nothing.
+
+    Raises ProtocolViolation for a key of another parameter set.
+    """
     params = lattice.parameters(word_bits=BITS)
     secret = lattice.keygen(params)
     ctx.remote(Wire.key, secret.public)
-    return Link(params, secret, ctx.get(Wire.key))
+    theirs = ctx.get(Wire.key)
+    if theirs.params != params:
+        raise ProtocolViolation(peer(ctx), Wire.key.name, f"no key for {params.describe()}")
+    return Link(params, secret, theirs)
 
 
 def columns(link: Link, matrix: Integers, name: str, budget: int = 0) -> lattice.Ready:
@@ -142,13 +148,14 @@ def _distinct(tiles: Sequence[lattice.Tile]) -> list[lattice.Tile]:
 def answered(ctx: Ctx, link: Link, *matrices: lattice.Ready) -> list[Words]:
     """(outputs,) this party's shares of its matrices times the next vector that the peer offers.
 
-    Raises ProtocolViolation for a vector that does not fit.
+    Raises ProtocolViolation for a vector that does not fit, or of another key.
     """
     sealed: dict[int, SealedVector] = {}
     for cut in _distinct([matrix.tile for matrix in matrices]):
         vector = ctx.get(Wire.vector)
         if vector.tile != cut:
             raise ProtocolViolation(peer(ctx), Wire.vector.name, "it does not fit the matrix")
+        _refuse_foreign(ctx, Wire.vector.name, vector, link.theirs)
         sealed[cut.inner_block] = vector
     shares = []
     for matrix in matrices:
@@ -159,14 +166,27 @@ def answered(ctx: Ctx, link: Link, *matrices: lattice.Ready) -> list[Words]:
     return shares
 
 
-def opened(ctx: Ctx, link: Link, outputs: int) -> Words:
-    """(outputs,) this party's share of the product that it offered a vector for.
+def opened(ctx: Ctx, link: Link, inner: int, outputs: int) -> Words:
+    """(outputs,) this party's share of the product that it offered a vector (inner,) for.
 
-    Raises ProtocolViolation for a product of another size.
+    Raises ProtocolViolation for a product of other sizes, parameters or another key.
     """
-    words = link.secret.open(ctx.get(Wire.product), cores=ctx.cores)
-    if not rings.fits(words, (outputs,), BITS):
-        raise ProtocolViolation(
-            peer(ctx), Wire.product.name, f"{len(words)} numbers in place of {outputs}"
-        )
-    return words
+    product, own = ctx.get(Wire.product), link.secret.public
+    cut = _tile(link, inner, outputs)
+    if product.tile != cut:
+        found = f"a product {_sizes(product.tile)} in place of {_sizes(cut)}"
+        raise ProtocolViolation(peer(ctx), Wire.product.name, found)
+    _refuse_foreign(ctx, Wire.product.name, product, own)
+    return link.secret.open(product, cores=ctx.cores)
+
+
+def _sizes(cut: lattice.Tile) -> str:
+    return f"of {cut.inner} rows and {cut.outputs} columns of norm 2^{cut.norm_bits:g}"
+
+
+def _refuse_foreign(
+    ctx: Ctx, name: str, found: SealedVector | SealedProduct, key: PublicKey
+) -> None:
+    """Raises ProtocolViolation for a ciphertext of another key or parameter set."""
+    if found.params != key.params or found.key != key.fingerprint:
+        raise ProtocolViolation(peer(ctx), name, "it was made under another key")

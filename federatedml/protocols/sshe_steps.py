@@ -161,7 +161,7 @@ def scores(
         _asked(ctx, link, drawn)
     (kept,) = sshe_products.answered(ctx, link, part.scores)
     local = rings.matmul_plain(part.plain, own, BITS, ctx.cores)
-    far = sshe_products.opened(ctx, link, part.n_rows)
+    far = sshe_products.opened(ctx, link, len(theirs), part.n_rows)
     z = rings.add(rings.add(local, kept, BITS), far, BITS)
     return z, rings.zeros((1,), BITS) if drawn is None else _told(ctx, link, drawn)
 
@@ -186,12 +186,12 @@ def _slopes_guest(ctx: Ctx, link: Link, part: Part, d: Words, n_theirs: int) -> 
     own = rings.add(rings.matmul_plain(part.x.T, d, BITS, ctx.cores), kept, BITS)
     loss = rings.dot(e, d, BITS)[None]
     if part.weight is None:
-        theirs, loss = sshe_products.opened(ctx, link, n_theirs), _widened(loss)
-        cross = _widened(_opened_digits(ctx, link, LIMBS))
+        theirs, loss = sshe_products.opened(ctx, link, len(d), n_theirs), _widened(loss)
+        cross = _widened(_opened_digits(ctx, link, len(d), LIMBS))
         return Slopes(own, theirs, rings.add(loss, cross, BITS))
-    far = _opened_digits(ctx, link, weighted_columns)
-    theirs = rings.add(sshe_products.opened(ctx, link, n_theirs), far[:-1], BITS)
-    cross = rings.add(_opened_digits(ctx, link, LIMBS), far[-1:], BITS)
+    far = _opened_digits(ctx, link, len(d), weighted_columns)
+    theirs = rings.add(sshe_products.opened(ctx, link, len(d), n_theirs), far[:-1], BITS)
+    cross = rings.add(_opened_digits(ctx, link, len(d), LIMBS), far[-1:], BITS)
     return Slopes(own, theirs, rings.add(loss, cross, BITS), theirs_more=WEIGHT_BITS)
 
 
@@ -213,14 +213,14 @@ def _slopes_host(
     own, cross = sshe_products.answered(ctx, link, part.slopes, doubled)
     own = rings.add(own, local, BITS)
     loss = rings.add(sshe_products.joined(cross), summed, BITS)
-    theirs = sshe_products.opened(ctx, link, n_theirs)
+    theirs = sshe_products.opened(ctx, link, len(d), n_theirs)
     if weighted:
         return Slopes(own, theirs, loss, own_more=WEIGHT_BITS)
     return Slopes(own, theirs, _widened(loss))
 
 
-def _opened_digits(ctx: Ctx, link: Link, outputs: int) -> Words:
-    return sshe_products.joined(sshe_products.opened(ctx, link, outputs))
+def _opened_digits(ctx: Ctx, link: Link, inner: int, outputs: int) -> Words:
+    return sshe_products.joined(sshe_products.opened(ctx, link, inner, outputs))
 
 
 def _widened(loss: Words) -> Words:
@@ -244,7 +244,7 @@ def _told(ctx: Ctx, link: Link, u: Words) -> Words:
     """The host's half, and both shares of the sum."""
     local = rings.dot(u, u, BITS)[None]
     if ctx.role == GUEST:
-        cross = _opened_digits(ctx, link, LIMBS)
+        cross = _opened_digits(ctx, link, len(u), LIMBS)
     else:
         twice = sshe_products.digits(link, rings.scale(u, 2, BITS)[:, None], ctx.name)
         cross = sshe_products.joined(*sshe_products.answered(ctx, link, twice))

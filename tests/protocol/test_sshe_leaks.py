@@ -87,8 +87,8 @@ def test_shares_that_leave_are_uniform(given):
 def test_what_a_vectors_owner_decrypts_is_uniform(monkeypatch):
     seen = []
 
-    def noted(ctx, link, outputs, of=sshe_products.opened):
-        seen.append(of(ctx, link, outputs))
+    def noted(ctx, link, inner, outputs, of=sshe_products.opened):
+        seen.append(of(ctx, link, inner, outputs))
         return seen[-1]
 
     monkeypatch.setattr(sshe_products, "opened", noted)

@@ -24,7 +24,7 @@ def multiplied(vector, *matrices):
     def guest(ctx):
         link = sshe_products.linked(ctx)
         sshe_products.offer(ctx, link, vector, *outputs)
-        return [sshe_products.opened(ctx, link, n) for n in outputs]
+        return [sshe_products.opened(ctx, link, len(vector), n) for n in outputs]
 
     def host(ctx):
         link = sshe_products.linked(ctx)
@@ -82,7 +82,7 @@ def test_digits_put_products_of_two_secret_vectors_together():
     def guest(ctx):
         link = sshe_products.linked(ctx)
         sshe_products.offer(ctx, link, u, LIMBS)
-        return sshe_products.joined(sshe_products.opened(ctx, link, LIMBS))
+        return sshe_products.joined(sshe_products.opened(ctx, link, 30, LIMBS))
 
     def host(ctx):
         link = sshe_products.linked(ctx)
@@ -100,16 +100,77 @@ def test_a_column_that_is_too_long_is_refused():
         multiplied(rings.random((100,), BITS), matrix)
 
 
-def test_a_product_of_another_size_is_refused():
+@pytest.mark.parametrize(
+    ("inner", "outputs", "sizes"),
+    [(5, 3, "5 rows and 3 columns"), (4, 2, "4 rows and 2 columns"), (10**6, 2, r"norm 2\^36")],
+)
+def test_a_product_of_other_sizes_is_refused(inner, outputs, sizes):
     def guest(ctx):
         link = sshe_products.linked(ctx)
         sshe_products.offer(ctx, link, rings.random((5,), BITS), 2)
-        sshe_products.opened(ctx, link, 3)
+        sshe_products.opened(ctx, link, inner, outputs)
 
+    said = rf"10000 broke the protocol.*of 5 rows and 2 columns of norm 2\^32 in place of.*{sizes}"
+    with pytest.raises(ProtocolViolation, match=said):
+        run({G: guest, H: multiplier}, Ctx)
+
+
+def multiplier(ctx):
+    """A host with a matrix of 5 rows and 2 columns."""
+    link = sshe_products.linked(ctx)
+    ready = sshe_products.columns(link, np.ones((5, 2), dtype=np.int64), ctx.name)
+    sshe_products.answered(ctx, link, ready)
+
+
+def offerer(ctx):
+    """A guest with a vector for it."""
+    link = sshe_products.linked(ctx)
+    sshe_products.offer(ctx, link, rings.random((5,), BITS), 2)
+    sshe_products.opened(ctx, link, 5, 2)
+
+
+def small():
+    return lattice.keygen(lattice.parameters(word_bits=64))
+
+
+def test_a_key_of_another_parameter_set_is_refused():
     def host(ctx):
-        link = sshe_products.linked(ctx)
-        ready = sshe_products.columns(link, np.ones((5, 2), dtype=np.int64), ctx.name)
-        sshe_products.answered(ctx, link, ready)
+        ctx.remote(sshe_products.Wire.key, small().public)
+        ctx.get(sshe_products.Wire.key)
 
-    with pytest.raises(ProtocolViolation, match="2 numbers in place of 3"):
-        run({G: guest, H: host}, Ctx)
+    said = r"10000 broke the protocol.*no key for Lattice: RLWE .* mod 2\^128"
+    with pytest.raises(ProtocolViolation, match=said):
+        run({G: offerer, H: host}, Ctx)
+
+
+def stranger():
+    return lattice.keygen(lattice.parameters(word_bits=BITS))
+
+
+@pytest.mark.parametrize("keygen", [stranger, small])
+def test_a_vector_of_another_key_or_parameter_set_is_refused(keygen):
+    def guest(ctx):
+        link = sshe_products.linked(ctx)
+        secret = keygen()
+        cut = lattice.tile(secret.params, 5, 2, norm_bits(5, 2))
+        words = rings.random((5,), secret.params.word_bits)
+        ctx.remote(sshe_products.Wire.vector, secret.encrypt(words, cut))
+        return link
+
+    with pytest.raises(ProtocolViolation, match=r"9999 broke the protocol.*another key"):
+        run({G: guest, H: multiplier}, Ctx)
+
+
+@pytest.mark.parametrize("keygen", [stranger, small])
+def test_a_product_of_another_key_or_parameter_set_is_refused(keygen):
+    def host(ctx):
+        sshe_products.linked(ctx)
+        secret = keygen()
+        cut = lattice.tile(secret.params, 5, 2, norm_bits(5, 2))
+        sealed = secret.encrypt(rings.random((5,), secret.params.word_bits), cut)
+        ready = lattice.prepare(secret.params, cut, np.ones((5, 2), dtype=np.int64))
+        ctx.get(sshe_products.Wire.vector)
+        ctx.remote(sshe_products.Wire.product, secret.public.multiply([(sealed, ready)])[0])
+
+    with pytest.raises(ProtocolViolation, match=r"10000 broke the protocol.*another key"):
+        run({G: offerer, H: host}, Ctx)
