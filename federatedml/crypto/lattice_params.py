@@ -37,7 +37,8 @@ TAIL = 11.0
 FLOOD_BITS = 40
 """Bits by which the flooding noise exceeds whatever it hides."""
 DECODING_SLACK = 2.0**-11
-"""What rounding in ``open`` may add to an error, in halves of q / 2^K."""
+"""What rounding in ``open`` may add to an error, in halves of q / 2^K: it rounds to 64 bits first,
+which K of 53 to 63 would not leave enough of."""
 
 DEFAULT_NORM_BITS = 34.0
 TILE_BYTES = 8192
@@ -142,7 +143,8 @@ def _of(degree: int, word_bits: int) -> Parameters | None:
 
 _SETS = (
     (4096, 22, 40, (50,), (50,)),
-    (8192, 22, 64, (50, 50), (50,)),
+    (8192, 22, 52, (50, 50), (50,)),
+    (8192, 64, 64, (50, 50), (50,)),
     (8192, 128, 128, (47, 46, 46), (37, 37)),
 )
 """N, the least and most bits of a number, bits of the primes that are kept and dropped. The kept
