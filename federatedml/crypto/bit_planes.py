@@ -12,8 +12,8 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from federatedml.compiled import compiled
 from federatedml.crypto import masking
-from federatedml.crypto.compiled import compiled
 from federatedml.crypto.ring_kernels import OUT_1, OUT_2, READ_2, frozen
 
 Words = NDArray[np.uint64]

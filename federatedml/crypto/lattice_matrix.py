@@ -9,7 +9,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from federatedml.crypto.compiled import compiled
+from federatedml.compiled import compiled
 from federatedml.crypto.errors import PlaintextOutOfRange
 from federatedml.crypto.lattice_pack import accumulate
 from federatedml.crypto.lattice_params import Parameters, Tile

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from federatedml.crypto.compiled import compiled
+from federatedml.compiled import compiled
 from federatedml.crypto.ntt import backward, centre, forward, reduced, times
 from federatedml.crypto.sampling import tossed
 

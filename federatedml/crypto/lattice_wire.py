@@ -15,7 +15,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from federatedml.crypto.compiled import compiled
+from federatedml.compiled import compiled
 from federatedml.crypto.errors import BadCiphertext, CryptoError
 from federatedml.crypto.lattice import PublicKey, SealedProduct, SealedVector
 from federatedml.crypto.lattice_params import Parameters, Tile, named, tile

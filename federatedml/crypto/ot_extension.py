@@ -28,9 +28,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numba import types
 from numpy.typing import NDArray
 
+from federatedml.compiled import compiled
 from federatedml.crypto import bit_planes, rings
 from federatedml.crypto.bit_planes import LANES
-from federatedml.crypto.compiled import compiled
 from federatedml.crypto.ring_kernels import OUT_2, READ_2, frozen
 from federatedml.crypto.rings import WordBits
 

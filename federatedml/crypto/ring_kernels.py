@@ -13,7 +13,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from federatedml.crypto.compiled import compiled
+from federatedml.compiled import compiled
 
 Words = NDArray[np.uint64]
 Integers = NDArray[np.int64]

@@ -16,7 +16,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from federatedml.crypto.compiled import compiled
+from federatedml.compiled import compiled
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]

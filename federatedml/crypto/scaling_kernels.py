@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from federatedml.crypto.compiled import compiled
+from federatedml.compiled import compiled
 
 _F1 = types.float64[::1]
 _X = types.Array(types.float64, 2, "C", readonly=True)

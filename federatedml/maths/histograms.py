@@ -7,11 +7,13 @@ of every output). Kernels release the interpreter lock; threads share the featur
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import types
 from numpy.typing import NDArray
 
+from federatedml.compiled import compiled
 from federatedml.maths.glm import Floats
 from federatedml.maths.quantiles import Codes
 
@@ -21,9 +23,17 @@ Nodes = NDArray[np.int32]
 WORTH = 200_000
 """Row-and-feature pairs that are worth a thread."""
 
+_CODES = [types.Array(t, 2, "C", readonly=True) for t in (types.uint8, types.uint16)]
+_ROWS, _NODES = (types.Array(t, 1, "C", readonly=True) for t in (types.int64, types.int32))
+_STATS = types.Array(types.float64, 2, "C", readonly=True)
+_KERNELS = [
+    types.void(t, _ROWS, _NODES, _STATS, types.float64[:, :, :, :], types.int64[:, :, :])
+    for t in _CODES
+]
 
-@njit(nogil=True, cache=True)
-def _pair_sums(codes, rows, node, stats, out, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+
+@compiled(*_KERNELS)
+def _pair_sums(codes: Any, rows: Any, node: Any, stats: Any, out: Any, counts: Any) -> None:
     """Two statistics a row: the usual case, unrolled."""
     for j in range(codes.shape[0]):
         for i in range(rows.shape[0]):
@@ -34,8 +44,8 @@ def _pair_sums(codes, rows, node, stats, out, counts):  # type: ignore[no-untype
             counts[at, j, b] += 1
 
 
-@njit(nogil=True, cache=True)
-def _sums(codes, rows, node, stats, out, counts):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+@compiled(*_KERNELS)
+def _sums(codes: Any, rows: Any, node: Any, stats: Any, out: Any, counts: Any) -> None:
     for j in range(codes.shape[0]):
         for i in range(rows.shape[0]):
             b = codes[j, rows[i]]

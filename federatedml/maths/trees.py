@@ -7,11 +7,13 @@ are made, breadth first, a left child directly before its sibling.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import types
 from numpy.typing import NDArray
 
+from federatedml.compiled import compiled
 from federatedml.maths import splits
 from federatedml.maths.glm import Floats
 from federatedml.maths.histograms import Rows, histograms
@@ -207,8 +209,16 @@ def _children(
     return Level(order, sums.reshape(shape), counts.reshape(shape[:-1]))
 
 
-@njit(nogil=True, cache=True)
-def _leaves(x, feature, threshold, left, right, missing_left, out):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+_NUMBERS, _INTS, _FLAGS = (
+    types.Array(t, 1, "C", readonly=True) for t in (types.float64, types.int32, types.boolean)
+)
+_ROWS = types.Array(types.float64, 2, "A", readonly=True)
+
+
+@compiled(types.void(_ROWS, _INTS, _NUMBERS, _INTS, _INTS, _FLAGS, types.int32[::1]))
+def _leaves(
+    x: Any, feature: Any, threshold: Any, left: Any, right: Any, missing_left: Any, out: Any
+) -> None:
     for i in range(x.shape[0]):
         node = 0
         while feature[node] >= 0:

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from federatedml.crypto.compiled import compiled
+from federatedml.compiled import compiled
 
-HEAD = "from federatedml.crypto.compiled import compiled\n"
+HEAD = "from federatedml.compiled import compiled\n"
 
 
 @pytest.fixture
