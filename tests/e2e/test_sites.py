@@ -116,7 +116,7 @@ def test_every_sites_audit_log_verifies_and_tells_what_left(sites):
         assert "the chain holds" in site.distaff("audit", "verify")
         told = site.distaff("audit", "report", "--job", jobs[0]["job_id"])
         assert "bytes left this site" in told
-        assert "hetero_lr.is_converged" in told
+        assert "hetero_glm.is_converged" in told
 
 
 def until_training(node, job_id):
