@@ -233,10 +233,11 @@ def _kill_group(pid: int) -> None:
 
 
 def warm() -> None:
-    """Import all that a worker may need, and keep it out of the collector's way."""
+    """Import what a worker may need, make its tables, and keep all out of the collector's way."""
     importlib.import_module("fateflow.worker.main")
     importlib.import_module("fateflow.worker.calls")
     importlib.import_module("federatedml.catalog").catalog()
+    importlib.import_module("federatedml.crypto.lattice").warm()
     # pyarrow imports pandas, if it is there, with the first array it makes: 0.2 s for every worker.
     with contextlib.suppress(ModuleNotFoundError):
         importlib.import_module("pandas")

@@ -204,6 +204,17 @@ class SecretKey:
         return _shaped(found, p)
 
 
+def warm() -> None:
+    """Make the tables of the usual parameter sets, so that forks of this process have them.
+
+    Nothing in them is secret. Cost: 60 ms, and a megabyte.
+    """
+    for word_bits in (64, 128):
+        params = parameters(word_bits)
+        tables(params.primes, params.degree)
+        _constants(params)
+
+
 def keygen(params: Parameters) -> SecretKey:
     """A fresh key: ternary s from the operating system's generator, and its public key."""
     primes, n = params.primes, params.degree
@@ -361,4 +372,5 @@ __all__ = [
     "parameters",
     "prepare",
     "tile",
+    "warm",
 ]

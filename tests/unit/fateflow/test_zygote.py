@@ -134,3 +134,16 @@ def test_a_zygote_that_can_make_no_process_says_so_and_goes_on(zygote, tmp_path)
         client.launch("/tasks/another")
     full.unlink()
     assert list(client.alive()) == ["/tasks/lasting"]
+
+
+def test_workers_find_the_lattices_tables_made():
+    program = """
+from fateflow.worker import zygote
+zygote.warm()
+from federatedml.crypto import lattice, ntt
+made = ntt.tables.cache_info().misses
+lattice.keygen(lattice.parameters(64)), lattice.keygen(lattice.parameters(128))
+print(made, ntt.tables.cache_info().misses)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert said.stdout.split() == [b"2", b"2"]

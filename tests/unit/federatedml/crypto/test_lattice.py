@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from federatedml.crypto import lattice, lattice_matrix
+from federatedml.crypto import lattice, lattice_matrix, sampling
 from federatedml.crypto.errors import BadCiphertext, ForeignKey, PlaintextOutOfRange
+from federatedml.crypto.ntt import tables
 from tests.unit.federatedml.crypto.lattice_phase import expected, opened, whole, words
 
 NORMS = {23: 12.0, 40: 12.0, 64: 34.0, 128: 34.0}
@@ -207,6 +208,20 @@ def test_masks_are_uniform_words():
     _, mask = secret.public.multiply([(sealed, ready)])
     share = np.unpackbits(mask.view(np.uint8)).reshape(3_000, 64).mean(axis=0)
     assert np.abs(share - 0.5).max() < 8 * 0.5 / 3_000**0.5
+
+
+def test_warming_makes_all_tables_that_a_key_needs_and_draws_nothing(monkeypatch):
+    tables.cache_clear()
+    lattice._constants.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.delattr(sampling, "secret_stream")
+        patch.delattr(lattice.secrets, "token_bytes")
+        lattice.warm()
+    made = tables.cache_info().misses, lattice._constants.cache_info().misses
+    for bits in (64, 128):
+        secret = lattice.keygen(lattice.parameters(bits))
+        secret.open(secret.public.multiply([a_pair(secret)])[0])
+    assert (tables.cache_info().misses, lattice._constants.cache_info().misses) == made
 
 
 # Refusals
