@@ -26,6 +26,7 @@ import numpy as np
 
 from federatedml.crypto import lattice, lattice_pack, lattice_wire, sampling
 from federatedml.crypto.ntt import coefficients, tables, values
+from federatedml.protocols import sshe_products
 from federation import codec
 
 SHAPES = [(569, 20, 64), (100_000, 330, 64), (1_000_000, 100, 64), (30, 100_000, 128)]
@@ -75,7 +76,8 @@ def shape(rows: int, columns: int, word_bits: int) -> None:
     """A whole product, one core; ns are per entry of the matrix."""
     rng = np.random.default_rng(2)
     params = lattice.parameters(word_bits)
-    cut = lattice.tile(params, rows, columns)
+    norm_bits = 34.0 if word_bits == 64 else sshe_products.norm_bits(rows, columns)
+    cut = lattice.tile(params, rows, columns, norm_bits)
     x = rng.integers(-(2**19), 2**19, (rows, columns)).astype(np.float64)
     u = rng.integers(0, 2**63, (rows, params.words)).astype(np.uint64)
     secret = lattice.keygen(params)
