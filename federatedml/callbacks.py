@@ -11,6 +11,7 @@ Source: FATE 1.x behaviour (ValidationStrategy, ModelCheckpoint), docs/compat/ev
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from federatedml.data.predicting import staged
 from federatedml.errors import BadData
 from federatedml.params_shared import CallbackParam
 from federation import ARBITER, GUEST, HOST, Message
+
+LOG = logging.getLogger(__name__)
 
 Predict = Callable[[Ctx, Model, Frame | None], Predictions | None]
 
@@ -64,12 +67,10 @@ class Callbacks:
         self._watch = _Watch(params)
         self._history: dict[str, dict[str, list[float]]] = {}
         self._best: dict[int, tuple[int, Model]] = {}
-        if self._stops_early and ctx.role == GUEST and validate is None:
+        if params.stops_early and ctx.role == GUEST and validate is None:
             raise BadData(f"{ctx.name}: early_stopping_rounds needs validate_data")
-
-    @property
-    def _stops_early(self) -> bool:
-        return self.params.evaluates and self.params.early_stopping_rounds is not None
+        if params.evaluates and ctx.role != ARBITER:
+            _tell_left_out(params)
 
     def after_epoch(self, epoch: int, model: Model) -> bool:
         """Whether to stop now; the same answer at every party. epoch: counted from 0.
@@ -82,7 +83,7 @@ class Callbacks:
         if not self.params.due(epoch):
             return False
         values = self._validate(epoch, model)
-        if not self._stops_early:
+        if not self.params.stops_early:
             return False
         if self.ctx.role == GUEST:
             self._watch.note(values)
@@ -126,6 +127,16 @@ class Callbacks:
     def _stages(self) -> list[str]:
         """The sets of rows to predict: the same at every party that has rows."""
         return [stage for stage, rows in self._data.items() if rows is not None]
+
+
+def _tell_left_out(params: CallbackParam) -> None:
+    left = [name for name in params.metrics if scoring.canonical(name) not in params.watched]
+    if left:
+        LOG.warning(
+            "metrics %s are not computed between iterations, only by Evaluation: they are no "
+            "single values",
+            ", ".join(left),
+        )
 
 
 class _Watch:

@@ -17,6 +17,7 @@ from federatedml.params_shared import (
     PredictParam,
     SqnParam,
     StepwiseParam,
+    Task,
     merged_callbacks,
 )
 
@@ -35,6 +36,8 @@ class HeteroGlmParams(Params, frozen=True, kw_only=True):
 
     OLD_METRICS: ClassVar[tuple[str, ...]] = ()
     """Default of the deprecated ``metrics``: it does not count as given."""
+
+    TASK: ClassVar[Task] = "regression"
 
     penalty: Penalty | None = "L2"
     tol: NonNegative = 1e-4
@@ -75,7 +78,7 @@ class HeteroGlmParams(Params, frozen=True, kw_only=True):
                     "stepwise_param.need_stepwise trains many models and validates none of them "
                     "between iterations; leave the callbacks out"
                 )
-        self.callbacks()
+        self.callbacks().check_task(self.TASK)
 
     def callbacks(self) -> CallbackParam:
         """``callback_param``, with the deprecated top-level parameters put into it."""
@@ -93,6 +96,7 @@ class HeteroLRParams(HeteroGlmParams, frozen=True, kw_only=True):
     """masked_rate: how many further rows hosts are shown, per row of a batch."""
 
     OLD_METRICS: ClassVar[tuple[str, ...]] = ("auc", "ks")
+    TASK: ClassVar[Task] = "classification"
 
     max_iter: PositiveInt = 100
     shuffle: bool = True

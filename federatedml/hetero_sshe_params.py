@@ -15,6 +15,7 @@ from federatedml.params_shared import (
     InitParam,
     NonNegative,
     PredictParam,
+    Task,
 )
 
 AnyOptimizer = Literal["sgd", "rmsprop", "adam", "adagrad", "nesterov_momentum_sgd"]
@@ -34,6 +35,8 @@ class SSHEParams(Params, frozen=True, kw_only=True):
 
     SHARED_OPTIMIZERS: ClassVar[tuple[str, ...]] = ()
     """Those that are linear in the gradient, so that shares can be moved."""
+
+    TASK: ClassVar[Task] = "classification"
 
     penalty: Literal["L1", "L2", "NONE"] | None = "L2"
     tol: NonNegative = 1e-4
@@ -69,6 +72,7 @@ class SSHEParams(Params, frozen=True, kw_only=True):
             )
         if not self.reveal_every_iter:
             self._check_shared()
+        self.callback_param.check_task(self.TASK)
 
     def _check_shared(self) -> None:
         """What can be done with weights that nobody knows."""
@@ -104,6 +108,7 @@ class HeteroSSHELRParams(SSHEParams, frozen=True, kw_only=True):
 
 class HeteroSSHELinRParams(SSHEParams, frozen=True, kw_only=True):
     SHARED_OPTIMIZERS: ClassVar[tuple[str, ...]] = ("sgd",)
+    TASK: ClassVar[Task] = "regression"
 
     optimizer: Literal["sgd", "rmsprop", "adam", "adagrad"] = "sgd"
     max_iter: PositiveInt = 20

@@ -61,7 +61,7 @@ class HomoLRParams(Params, frozen=True, kw_only=True):
                 "early_stopping_rounds: parties of a horizontal job validate on rows of their own "
                 "and would stop at different times; leave it out, and use early_stop and tol"
             )
-        self.callbacks()
+        self.callbacks().check_task("classification")
 
     def callbacks(self) -> CallbackParam:
         """``callback_param``, with the deprecated top-level parameters put into it."""

@@ -7,10 +7,12 @@ because FATE's configurations carry them; nothing reads them (the running party 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from federatedml import scoring
 from federatedml.params import NonNegativeInt, Params, PositiveInt
 
 LOG = logging.getLogger(__name__)
@@ -18,12 +20,13 @@ LOG = logging.getLogger(__name__)
 Number = int | float
 NonNegative = Annotated[int, msgspec.Meta(ge=0)] | Annotated[float, msgspec.Meta(ge=0)]
 
-SINGLE_VALUE_METRICS = (
-    "auc", "ks", "precision", "recall", "accuracy", "explained_variance", "mean_absolute_error",
-    "mean_squared_error", "mean_squared_log_error", "median_absolute_error", "r2_score",
-    "root_mean_squared_error",
-)  # fmt: skip
-"""Metrics that early stopping can watch."""
+Task = Literal["classification", "regression"]
+
+METRICS: dict[Task, tuple[str, ...]] = {
+    "classification": scoring.ALLOWED["binary"],
+    "regression": scoring.ALLOWED["regression"],
+}
+"""What ``metrics`` may name; several classes have no metric of their own."""
 
 
 class EncryptParam(Params, frozen=True, kw_only=True):
@@ -93,6 +96,8 @@ class CallbackParam(Params, frozen=True, kw_only=True):
     callbacks: EarlyStopping and PerformanceEvaluate both evaluate; ModelCheckpoint keeps models.
     validation_freqs: evaluate every k-th iteration, or in the listed iterations.
     early_stopping_rounds: stop once a watched metric has not improved for so many evaluations.
+    metrics: empty means auc and ks, or of a regression its errors; those that are curves or
+    tables are left to Evaluation. Case and FATE's short forms (mae, rmse, ...) do not matter.
     save_freq: keep a checkpoint every so many iterations; "epoch" is 1.
     """
 
@@ -108,6 +113,26 @@ class CallbackParam(Params, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.early_stopping_rounds is not None and self.validation_freqs is None:
             raise ValueError("early_stopping_rounds needs validation_freqs")
+        _check_named(self.metrics, [name for names in METRICS.values() for name in names], "")
+        if self.stops_early and self.metrics and not self.watched:
+            raise ValueError(
+                f"metrics: early stopping can watch none of {', '.join(self.metrics)}; it can "
+                f"watch: {', '.join(scoring.WATCHABLE)}"
+            )
+
+    def check_task(self, task: Task) -> None:
+        """Raises ValueError for metrics that the task does not have."""
+        _check_named(self.metrics, METRICS[task], f" of a {task}")
+
+    @property
+    def watched(self) -> list[str]:
+        """Of ``metrics`` those of one value, by which models between iterations are compared."""
+        return [name for name in map(scoring.canonical, self.metrics) if name in scoring.WATCHABLE]
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether training stops when metrics stop improving."""
+        return self.evaluates and self.early_stopping_rounds is not None
 
     @property
     def evaluates(self) -> bool:
@@ -148,6 +173,14 @@ class StepwiseParam(Params, frozen=True, kw_only=True):
     nvmin: Annotated[int, msgspec.Meta(ge=2)] = 2
     nvmax: Annotated[int, msgspec.Meta(ge=2)] | None = None
     need_stepwise: bool = False
+
+
+def _check_named(given: list[str], allowed: Sequence[str], of_what: str) -> None:
+    unknown = [name for name in given if scoring.canonical(name) not in allowed]
+    if unknown:
+        raise ValueError(
+            f"metrics: {unknown[0]!r} is no metric{of_what}; there are: {', '.join(allowed)}"
+        )
 
 
 def merged_callbacks(

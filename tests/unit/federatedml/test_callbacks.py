@@ -9,8 +9,11 @@ from federatedml.callbacks import Callbacks
 from federatedml.component import Ctx, Model, Trainer
 from federatedml.data.frame import Frame, FrameSchema
 from federatedml.data.predicting import predictions
-from federatedml.errors import BadData
-from federatedml.params import Params
+from federatedml.errors import BadData, BadParameters
+from federatedml.hetero_glm_params import HeteroLinRParams, HeteroLRParams, HeteroPoissonParams
+from federatedml.hetero_sshe_params import HeteroSSHELRParams
+from federatedml.homo_lr_params import HomoLRParams
+from federatedml.params import Params, parse
 from federatedml.params_shared import CallbackParam
 from federation import ARBITER, GUEST, HOST, Party
 from federation.transport.inproc import run
@@ -155,3 +158,43 @@ def test_a_submodel_predicts_for_itself_under_its_own_name():
 def test_no_callbacks_cost_nothing():
     results, transcript = trained(CallbackParam(validation_freqs=1))
     assert (results[G][2].metrics, results[G][1], transcript) == ({}, None, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"metrics": ["AUC", "foo"]},
+            "`$.callback_param`: metrics: 'foo' is no metric; there are: auc",
+        ),
+        ({"metrics": ["rmse"]}, "metrics: 'rmse' is no metric of a classification; there are: auc"),
+        (
+            {"metrics": ["psi", "lift"], "validation_freqs": 1, "early_stopping_rounds": 2},
+            "early stopping can watch none of psi, lift; it can watch: auc, ks",
+        ),
+    ],
+)
+@pytest.mark.parametrize("component", [HeteroLRParams, HomoLRParams, HeteroSSHELRParams])
+def test_metrics_that_a_training_does_not_have_are_refused_at_submit(component, given, told):
+    callbacks = {"callbacks": ["EarlyStopping"], **given}
+    with pytest.raises(BadParameters) as raised:
+        parse(component, {"callback_param": callbacks}, "Some#some_0")
+    assert told in str(raised.value)
+
+
+def test_the_deprecated_metrics_are_refused_alike():
+    with pytest.raises(BadParameters, match="'foo' is no metric; there are: auc"):
+        parse(HeteroLRParams, {"metrics": ["foo"]}, "HeteroLR#lr_0")
+    with pytest.raises(BadParameters, match="'auc' is no metric of a regression; there are: expl"):
+        parse(HeteroPoissonParams, {"metrics": ["auc"]}, "HeteroPoisson#poisson_0")
+
+
+def test_fates_short_forms_and_what_only_evaluation_computes_may_be_named(caplog):
+    wanted = {"callbacks": ["EarlyStopping"], "metrics": ["MAE", "l2_root"]}
+    parse(HeteroLinRParams, {"callback_param": wanted}, "HeteroLinR#linr_0")
+    params = CallbackParam(
+        callbacks=["PerformanceEvaluate"], validation_freqs=1, metrics=["auc", "PSI"]
+    )
+    results, _ = trained(params, qualities=(1,))
+    assert list(results[G][2].told["validation_metrics"]["train"]) == ["auc"]
+    assert "metrics PSI are not computed between iterations" in caplog.text
