@@ -200,6 +200,12 @@ class Component(Generic[P]):
 class Trainer(Component[P]):
     """A component that learns from rows and predicts rows; see the module docstring."""
 
+    agrees: ClassVar[tuple[str, ...]] = ()
+    """Parameters that steer the conversation: training starts if all parties have the same."""
+
+    aligned: ClassVar[bool] = False
+    """Whether guest and hosts must hold the same rows in the same order."""
+
 
 _CATALOG: dict[str, type[Component[Any]]] = {}
 

@@ -46,7 +46,7 @@ from federatedml.glm_side import (
     slice_of,
 )
 from federatedml.glm_watch import Watch
-from federatedml.hetero_glm_params import HeteroGlmParams
+from federatedml.hetero_glm_params import AGREED, HeteroGlmParams
 from federatedml.lr_model import Label, LinearModel, SingleModel, started
 from federatedml.maths import optim
 from federatedml.maths.family import Family
@@ -122,6 +122,8 @@ class HeteroGlm(Trainer[P]):
     """One model of a family; a component says which labels it takes and how its model looks."""
 
     family: ClassVar[Family]
+    aligned = True
+    agrees = AGREED
 
     def targets(self, ctx: Ctx, train: Frame, validate: Frame | None) -> Targets:
         """At the guest: what to learn, the labels checked. Raises BadData."""

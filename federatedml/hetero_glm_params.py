@@ -8,6 +8,8 @@ import msgspec
 
 from federatedml.params import Params, PositiveFloat, PositiveInt
 from federatedml.params_shared import (
+    TRAINING,
+    VALIDATION,
     CallbackParam,
     CvParam,
     EncryptedModeCalculatorParam,
@@ -26,6 +28,17 @@ EarlyStop = Literal["diff", "abs", "weight_diff"]
 AnyOptimizer = Literal["sgd", "rmsprop", "adam", "adagrad", "nesterov_momentum_sgd", "sqn"]
 BatchSize = Annotated[int, msgspec.Meta(ge=-1)]
 Precision = Annotated[int, msgspec.Meta(ge=0, le=64)]
+
+
+AGREED = (
+    *TRAINING,
+    *VALIDATION,
+    "encrypt_param",
+    "floating_point_precision",
+    "stepwise_param",
+    "sqn_param",
+)
+"""Parameters that all parties must share; those that a component has."""
 
 
 class HeteroGlmParams(Params, frozen=True, kw_only=True):
@@ -71,6 +84,11 @@ class HeteroGlmParams(Params, frozen=True, kw_only=True):
             )
         wanted = self.stepwise_param
         if wanted.need_stepwise:
+            if self.cv_param.need_cv:
+                raise ValueError(
+                    "stepwise_param.need_stepwise and cv_param.need_cv exclude each other: select "
+                    "features in one task, and validate the model of those in another"
+                )
             if wanted.nvmax is not None and wanted.nvmax < wanted.nvmin:
                 raise ValueError("stepwise_param.nvmax must not be below stepwise_param.nvmin")
             if self.callbacks().evaluates:

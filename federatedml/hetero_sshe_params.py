@@ -8,6 +8,8 @@ import msgspec
 
 from federatedml.params import Params, PositiveInt
 from federatedml.params_shared import (
+    TRAINING,
+    VALIDATION,
     CallbackParam,
     CvParam,
     EncryptedModeCalculatorParam,
@@ -22,6 +24,10 @@ AnyOptimizer = Literal["sgd", "rmsprop", "adam", "adagrad", "nesterov_momentum_s
 
 MAX_RATE = 1e6
 """A step on shares is taken in fixed point; a larger rate could leave it unseen."""
+
+
+AGREED = (*TRAINING, *VALIDATION, "batch_size", "reveal_strategy", "reveal_every_iter")
+"""Parameters that guest and host must share."""
 
 
 class SSHEParams(Params, frozen=True, kw_only=True):

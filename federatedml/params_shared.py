@@ -153,6 +153,16 @@ class CallbackParam(Params, frozen=True, kw_only=True):
         return "ModelCheckpoint" in self.callbacks and epoch % every == 0
 
 
+TRAINING = (
+    "penalty", "alpha", "optimizer", "learning_rate", "decay", "decay_sqrt", "max_iter",
+    "early_stop", "cv_param",
+)  # fmt: skip
+"""Parameters of every linear model in which all parties of a training must agree."""
+
+VALIDATION = ("callback_param", "validation_freqs", "early_stopping_rounds")
+"""Those that say when all parties validate together."""
+
+
 class SqnParam(Params, frozen=True, kw_only=True):
     """Stochastic quasi-Newton: a curvature pair every L batches, the last M of them kept."""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from federatedml import cross_validation
+from federatedml import agreement, cross_validation
 from federatedml.component import Component, Ctx, Inputs, Model, NamedData, Outputs, Trainer
 from federatedml.data.frame import Data, Frame
 from federatedml.data.predicting import predicted, united
@@ -47,7 +47,9 @@ def run(component: Component[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
     if not isinstance(component, Trainer):
         return _plain(component, ctx, inputs)
     if cross_validation.is_wanted(params):
-        return cross_validation.run(component, ctx, _needed(ctx, inputs, "train_data"))
+        train = _needed(ctx, inputs, "train_data")
+        agreement.check(component, ctx, [train], trains=True)
+        return cross_validation.run(component, ctx, train)
     return _trainer(component, ctx, inputs)
 
 
@@ -70,11 +72,21 @@ def check(component: Component[Any], ctx: Ctx, inputs: Inputs) -> None:
     predicts = isinstance(component, Trainer) and component.stage("predict", ctx.role)
     if needs_model and inputs.model is None and predicts:
         raise BadModel(f"{name}: test_data needs a model input, of a component trained before")
+    _check_model(component, ctx, inputs.model)
     if cross_validation.is_wanted(component.params):
         if kinds - {"train_data"}:
             raise BadData(f"{name}: cross-validation takes train_data only; leave the rest out")
         if inputs.model is not None:
             raise BadModel(f"{name}: cross-validation starts from no model; leave the input out")
+
+
+def _check_model(component: Component[Any], ctx: Ctx, model: Model | None) -> None:
+    wanted, module = component.Model, component.module
+    if isinstance(component, Trainer) and wanted and not isinstance(model, wanted | None):
+        raise BadModel(
+            f"{ctx.name}: {module} goes on from a {wanted.__name__}, not from a "
+            f"{type(model).__name__}; give it a model that {module} made"
+        )
 
 
 def _passed(inputs: Inputs) -> Data | None:
@@ -96,10 +108,12 @@ def _plain(component: Component[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
 def _trainer(component: Trainer[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
     if not _trains(ctx, inputs):
         data = _needed(ctx, inputs, "test_data", "eval_data", "data")
+        agreement.check(component, ctx, [data], trains=False)
         said = predicted(component, ctx, inputs.model, data, "predict")
         return Outputs(data=[said], model=inputs.model)
     train = _needed(ctx, inputs, "train_data", "data")
     validate = _frame(ctx, inputs, "validate_data", "eval_data")
+    agreement.check(component, ctx, [train, validate], trains=True)
     model: Model | None = None
     if fit := component.stage("fit", ctx.role):
         model = fit(ctx, train, validate, inputs.model)

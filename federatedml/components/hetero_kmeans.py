@@ -112,6 +112,8 @@ class Seen:
 @register("HeteroKmeans")
 class HeteroKmeans(Component[HeteroKmeansParam]):
     Params = HeteroKmeansParam
+    aligned = True
+    agrees = ("k", "max_iter", "tol")
     Model = KmeansModel
 
     # Training. There are no warm start and no cross-validation.

@@ -19,7 +19,7 @@ from federatedml.component import Ctx, Trainer, register
 from federatedml.data.frame import Frame, Predictions
 from federatedml.data.predicting import predictions
 from federatedml.glm_models import LinRMeta, LinRModel, numeric_label
-from federatedml.hetero_sshe_params import HeteroSSHELinRParams
+from federatedml.hetero_sshe_params import AGREED, HeteroSSHELinRParams
 from federatedml.lr_model import SingleModel
 from federatedml.maths.glm import Floats
 from federatedml.sshe_weights import GAUSSIAN
@@ -34,6 +34,7 @@ class HeteroSSHELinRModel(LinRModel, kw_only=True):
 @register("HeteroSSHELinR")
 class HeteroSSHELinR(Trainer[HeteroSSHELinRParams]):
     Params = HeteroSSHELinRParams
+    aligned, agrees = True, AGREED
     Model = HeteroSSHELinRModel
 
     def fit_guest(

@@ -25,7 +25,7 @@ from federatedml.component import Ctx, Trainer, register
 from federatedml.data.frame import Frame, Predictions
 from federatedml.data.predicting import predictions
 from federatedml.glm_watch import Watch
-from federatedml.hetero_sshe_params import HeteroSSHELRParams
+from federatedml.hetero_sshe_params import AGREED, HeteroSSHELRParams
 from federatedml.lr_model import Label, LRMeta, LRModel, SingleModel
 from federatedml.maths import glm
 from federatedml.maths.glm import Floats
@@ -48,6 +48,7 @@ class HeteroSSHELRModel(LRModel, kw_only=True):
 @register("HeteroSSHELR")
 class HeteroSSHELR(Trainer[HeteroSSHELRParams]):
     Params = HeteroSSHELRParams
+    aligned, agrees = True, AGREED
     Model = HeteroSSHELRModel
 
     def fit_guest(

@@ -49,6 +49,7 @@ from federatedml.homo_lr_params import HomoLRParams
 from federatedml.homo_side import Learner, Means
 from federatedml.lr_model import Label, LRMeta, LRModel, SingleModel
 from federatedml.maths import glm
+from federatedml.params_shared import TRAINING
 from federatedml.protocols import cipher_aggregation, roll_call, secure_aggregation
 from federatedml.protocols.cipher_aggregation import CipherClient, CipherServer
 from federatedml.protocols.convergence import Convergence
@@ -145,6 +146,7 @@ class HomoLRModel(LRModel, kw_only=True):
 @register("HomoLR")
 class HomoLR(Trainer[HomoLRParams]):
     Params = HomoLRParams
+    agrees = TRAINING
     Model = HomoLRModel
 
     def fit_guest(
