@@ -94,7 +94,7 @@ class Batches:
     """The guest's batches.
 
     n_rows: of the training data. least: how many numbers a host learns of a batch's residuals,
-    plus one (its features, plus one).
+    plus one (its features, plus one). masked_rate: None where the component has no masks.
     sizes: rows in each batch of an iteration. whole: whether there is one batch of all rows.
     key: of the draws (``guest_key``); without one they cannot be repeated.
     Raises BadData if a batch is too small and cannot be masked.
@@ -107,7 +107,7 @@ class Batches:
         *,
         strategy: Literal["full", "random"] = "full",
         shuffle: bool = True,
-        masked_rate: float = 0.0,
+        masked_rate: float | None = None,
         least: int = 0,
         key: bytes = b"",
     ) -> None:
@@ -118,11 +118,11 @@ class Batches:
         self.sizes = [size] if strategy == "random" else _sizes(n_rows, size, needed)
         self.whole = self.sizes == [n_rows]
         self._shuffle = shuffle and not self.whole
-        masked, largest = masked_rate > 0 and not self.whole, max(self.sizes)
-        self._shown = min(n_rows, max(round((1 + masked_rate) * largest), needed)) if masked else 0
-        self._check(masked, least - 1, needed)
+        rate, largest = 0.0 if self.whole else masked_rate or 0.0, max(self.sizes)
+        self._shown = min(n_rows, max(round((1 + rate) * largest), needed)) if rate else 0
+        self._check(least - 1, needed, can_mask=masked_rate is not None)
 
-    def _check(self, masked: bool, n_features: int, needed: int) -> None:
+    def _check(self, n_features: int, needed: int, *, can_mask: bool) -> None:
         smallest = min(self.sizes)
         if smallest >= needed:
             return
@@ -134,12 +134,18 @@ class Batches:
                 self.n_rows,
             )
             return
-        there = self._shown if masked and self._drawn else smallest
+        hidden = bool(self._shown) and self._drawn
+        there = self._shown if hidden else smallest
         if there < needed:
+            usual = self.sizes[0]
+            last = f" (the last batch has {smallest} rows)" if smallest < usual else ""
+            ways = ["batch_size -1"]
+            if self.n_rows >= needed:
+                ways.append(f"a batch_size of at least {needed}")
+                ways += ["masked_rate > 0 with shuffle"] if can_mask else []
             raise BadData(
-                f"batches of {there} rows: a host with {n_features} features could work out "
-                f"labels; use batch_size -1, a batch_size of at least {needed}, "
-                "or masked_rate > 0 with shuffle"
+                f"batches of {usual} rows{last}: a host with {n_features} features could work out "
+                f"labels; use {' or '.join(ways)}"
             )
         LOG.warning(
             "a host has %d features or more and a batch has %d rows among %d that are shown: by "

@@ -66,7 +66,7 @@ def test_a_mask_is_widened_to_what_hosts_need():
 def test_too_small_a_batch_is_refused_or_warned_of(caplog):
     with pytest.raises(BadData, match="batch_size of at least 30"):
         Batches(100, 10, least=10)
-    with pytest.raises(BadData, match="masked_rate > 0"):
+    with pytest.raises(BadData, match=r"use batch_size -1$"):
         Batches(20, 10, masked_rate=5, least=10)
     with caplog.at_level(logging.WARNING):
         Batches(20, -1, least=10)
@@ -87,8 +87,20 @@ def test_a_rest_that_joins_the_only_batch_makes_it_the_whole():
 
 
 def test_a_batch_too_small_itself_is_not_helped_by_its_rest():
-    with pytest.raises(BadData, match="batches of 5 rows"):
+    with pytest.raises(BadData, match=r"batches of 25 rows \(the last batch has 5 rows\): a host"):
         Batches(55, 25, least=10)
+
+
+@pytest.mark.parametrize(
+    ("rate", "advised"),
+    [
+        (None, "use batch_size -1 or a batch_size of at least 30$"),
+        (0, "use batch_size -1 or a batch_size of at least 30 or masked_rate > 0 with shuffle$"),
+    ],
+)
+def test_a_mask_is_advised_only_where_there_are_masks(rate, advised):
+    with pytest.raises(BadData, match=advised):
+        Batches(100, 10, masked_rate=rate, least=10)
 
 
 def test_a_mask_over_batches_in_the_order_of_rows_does_not_count():
