@@ -188,6 +188,8 @@ def test_what_cannot_go_together_is_refused():
     steps = {"need_stepwise": True}
     with pytest.raises(BadParameters, match="leave the callbacks out"):
         glm_parties.params(HeteroLR, stepwise_param=steps, callback_param=callbacks)
+    with pytest.raises(BadParameters, match=r"need_stepwise and cv_param\.need_cv exclude each"):
+        glm_parties.params(HeteroLR, stepwise_param=steps, cv_param={"need_cv": True})
     x, _ = data(HeteroLR)
     three = np.arange(N) % 3
     with pytest.raises(BadData, match="takes two classes, not 3"):
