@@ -29,6 +29,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 P = TypeVar("P", bound=Params)
 
+_BOUND = re.compile(r"Expected `(?:int|float)` ([<>]=?) ")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]+)`(?: - at `([^`]+)`)?")
 
 
@@ -79,6 +80,7 @@ def _explained(problem: str, struct: type[Params]) -> str:
     unknown = _UNKNOWN.search(problem)
     if not unknown:
         text, _, path = problem.partition(" - at ")
+        text = _as_number(text, struct, path.strip("`"))
         words = _words_at(struct, path.strip("`")) if text.startswith("Invalid enum") else []
         allowed = f"; allowed: {', '.join(map(str, words))}" if words else ""
         return f", {path or '`$`'}: {text[:1].lower()}{text[1:]}{allowed}"
@@ -90,11 +92,39 @@ def _explained(problem: str, struct: type[Params]) -> str:
 
 
 def _words_at(struct: type, path: str) -> list[Any]:
-    """What an enumerated parameter may be; none for one inside a list."""
-    inside, _, name = path.rpartition(".")
-    found = next((f for f in _fields_at(struct, inside) if f.encode_name == name), None)
-    options = [found.type, *typing.get_args(found.type)] if found else []
+    """What an enumerated parameter, or the entries of a list of them, may be."""
+    options = _options_at(struct, path)
     return [w for o in options if typing.get_origin(o) is Literal for w in typing.get_args(o)]
+
+
+def _as_number(text: str, struct: type, path: str) -> str:
+    """The same text, where it states the bound of an int though a float may stand there too.
+
+    The bound is then that of floats: above 0 is at least 1 for ints alone.
+    """
+    if not (refused := _BOUND.match(text)):
+        return text
+    for option in _options_at(struct, path):
+        if typing.get_origin(option) is Annotated and option.__origin__ is float:
+            meta = option.__metadata__[0]
+            signs = {"ge": ">=", "gt": ">"} if ">" in refused.group(1) else {"le": "<=", "lt": "<"}
+            bounds = [(sign, getattr(meta, name)) for name, sign in signs.items()]
+            return "".join(f"Expected a number {s} {b}" for s, b in bounds if b is not None) or text
+    return text
+
+
+def _options_at(struct: type, path: str) -> list[Any]:
+    """The types that may stand at a path such as ``$.callback_param.callbacks[0]``."""
+    inside, _, name = path.rpartition(".")
+    name, *entry = name.split("[")
+    found = next((f for f in _fields_at(struct, inside) if f.encode_name == name), None)
+    options = _alternatives(found.type) if found else []
+    lists = [o for o in options if typing.get_origin(o) is list]
+    return [a for o in lists for a in _alternatives(*typing.get_args(o))] if entry else options
+
+
+def _alternatives(declared: Any) -> list[Any]:
+    return list(typing.get_args(declared)) if _is_union(declared) else [declared]
 
 
 def _names_at(struct: type, path: str) -> list[str]:

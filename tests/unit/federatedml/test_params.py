@@ -1,11 +1,15 @@
 """What a wrong parameter is told: its path, what is allowed, the nearest known name."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 import pytest
 
 from federatedml.errors import BadParameters
-from federatedml.params import Params, parse
+from federatedml.params import Fraction, NonNegativeInt, Params, PositiveInt, parse
+from federatedml.params_shared import NonNegative
+
+PositiveNumber = Annotated[int, msgspec.Meta(gt=0)] | Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Inner(Params):
@@ -16,6 +20,11 @@ class Outer(Params):
     penalty: Literal["L1", "L2"] = "L2"
     alpha: float = 0.1
     inner: Inner = Inner()
+    words: list[Literal["early", "late"]] | None = None
+    share: NonNegative = 1
+    points: PositiveNumber = 1
+    part: Fraction | None = None
+    rounds: PositiveInt | list[NonNegativeInt] = 1
 
 
 @pytest.mark.parametrize(
@@ -25,6 +34,13 @@ class Outer(Params):
         ({"inner": {"method": "x"}}, "`$.inner.method`: invalid enum value 'x'; allowed: Paillier"),
         ({"alpha": "big"}, "`$.alpha`: expected `float`, got `str`"),
         ({"alhpa": 1}, "[['alhpa']]` at `$`; did you mean `alpha`?"),
+        ({"words": ["late", "x"]}, "`$.words[1]`: invalid enum value 'x'; allowed: early, late"),
+        ({"share": -1}, "`$.share`: expected a number >= 0"),
+        ({"points": 0}, "`$.points`: expected a number > 0"),
+        ({"points": -0.5}, "`$.points`: expected a number > 0"),
+        ({"part": 2}, "`$.part`: expected a number <= 1"),
+        ({"rounds": 0}, "`$.rounds`: expected `int` >= 1"),
+        ({"rounds": [-1]}, "`$.rounds[0]`: expected `int` >= 0"),
         ({"inner": {"zzz": 1}}, "[['zzz']]` at `$.inner`; known: method"),
     ],
 )
