@@ -98,6 +98,16 @@ def federated(statuses: Iterable[Status]) -> Status:
     return Status.RUNNING if counted & {Status.RUNNING, Status.SUCCESS} else Status.WAITING
 
 
+def federated_at_end(statuses: Iterable[Status], job: Status) -> Status:
+    """State of a task over all its parties once its job has ended: nothing runs any more, and
+    what was stopped with the job is not shown as failed where a party only lost its peers by it."""
+    given = set(statuses)
+    if job in (Status.CANCELED, Status.TIMEOUT) and job in given:
+        return job
+    status = federated(given)
+    return job if status is Status.RUNNING and job in INTERRUPTS else status
+
+
 def job_status(statuses: Iterable[Status], *, more: bool) -> Status:
     """State of a job from its tasks' federated states. more: whether a waiting task can start."""
     counted = {Status.SUCCESS if s is Status.PASS else s for s in statuses}

@@ -139,6 +139,8 @@ def end_job(site: Site, job_id: str, command: EndJob) -> str:
     for reply in ends.values():
         if isinstance(reply, FlowError):
             job_log.error(f"the end of the job is incomplete: {reply}")
+    with site.database.write() as session:
+        rows.settle_ended(session, job_id, command.status)
     update = _state(site, job_id, status, reason)
     own = (job.role, job.party_id)
     others = [p for p in reached if p != own]

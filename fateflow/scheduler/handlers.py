@@ -16,7 +16,7 @@ import msgspec
 from fateflow.domain import lifecycle, resources
 from fateflow.domain.lifecycle import ENDS, Status
 from fateflow.errors import ArgumentError, NotThere, Refused
-from fateflow.scheduler import inherit, job_files, models, rerunning, reset, tasks, ways
+from fateflow.scheduler import events, inherit, job_files, models, rerunning, reset, tasks, ways
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
 from fateflow.store import jobs
@@ -140,7 +140,9 @@ def update_job(site: Site, request: wire.UpdateJob) -> None:
     if status in lifecycle.INTERRUPTS:
         # From here on nothing starts; what did between the order to stop and this ends now.
         _stop_running(site, request)
-        if not site.settings.hosts(row.initiator_party_id):
+        at_initiator = site.settings.hosts(row.initiator_party_id)
+        _show_stopped(site, request, at_initiator)
+        if not at_initiator:
             _report_stopped(site, request)
 
 
@@ -154,19 +156,38 @@ def stop_task(site: Site, request: wire.StopTask) -> dict[str, str]:
 
 def stop_job(site: Site, request: wire.StopJob) -> None:
     """End what runs of the job here, at once; what waits stays waiting, for a rerun."""
+    _mark_stopped(site, request)
     _stop_running(site, request)
     ways.cancel_job(site, request.job_id, request.reason)
 
 
+def _mark_stopped(site: Site, request: wire.StopJob) -> None:
+    """Record the stop for all the job's tasks here, of all roles, before any worker is ended: the
+    others' would see that it is gone, and fail of it."""
+    running = [row for row in _latest_here(site, request.job_id) if _runs(row)]
+    for row in running:
+        events.intake(site, rows.key(row))
+    with site.database.write() as session:
+        for row in running:
+            now = rows.one(session, rows.key(row))
+            if now is not None and _runs(now):
+                rows.move(now, Status(request.status), error=request.reason)
+
+
+def _runs(row: TaskRow) -> bool:
+    return row.party_status == Status.RUNNING.value
+
+
+def _latest_here(site: Site, job_id: str, **mine: str) -> list[TaskRow]:
+    with site.database.read() as session:
+        return rows.latest(session, job_id, run_on_this_party=True, **mine)
+
+
 def _stop_running(site: Site, request: wire.StopJob | wire.UpdateJob) -> None:
     mine = {"role": request.role, "party_id": request.party_id}
-    with site.database.read() as session:
-        running = [
-            row
-            for row in rows.latest(session, request.job_id, **mine)
-            if row.party_status == Status.RUNNING.value
-        ]
-    for row in running:
+    for row in _latest_here(site, request.job_id, **mine):
+        if not _runs(row) and row.party_status != request.status:
+            continue
         stop = wire.StopTask(
             job_id=row.job_id,
             role=row.role,
@@ -177,6 +198,19 @@ def _stop_running(site: Site, request: wire.StopJob | wire.UpdateJob) -> None:
             reason=request.reason,
         )
         tasks.stop(site, stop)
+
+
+def _show_stopped(site: Site, request: wire.UpdateJob, at_initiator: bool) -> None:
+    """No task of a job that was stopped is shown as running, whatever the initiator knew of it."""
+    with site.database.write() as session:
+        if at_initiator:
+            rows.settle_ended(session, request.job_id, Status(request.status))
+            return
+        mine = {"role": request.role, "party_id": request.party_id}
+        for row in rows.latest(session, request.job_id, **mine):
+            stopped = Status(row.party_status) in lifecycle.INTERRUPTS
+            if row.status == Status.RUNNING.value or (stopped and Status(row.status) not in ENDS):
+                rows.change(row, status=request.status)
 
 
 def _report_stopped(site: Site, request: wire.UpdateJob) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 
-from fateflow.domain.lifecycle import Status
+from sqlalchemy.orm import Session
+
+from fateflow.domain.lifecycle import ENDS, INTERRUPTS, Status
 from fateflow.scheduler import inputs, tasks, ways
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
@@ -66,12 +68,21 @@ def reset(site: Site, request: wire.ResetTasks) -> None:
             gone = outputs.forget(session, rows.key(old))
             gone = [output for output in gone if not outputs.shared(session, output)]
             metrics.forget(session, rows.key(old))
+            _show_ended(session, old)
             session.add(new_version(old, version))
         for output in gone:
             _remove(site, output)
         JobLog(site.settings.logs, old.job_id).info(
             f"{old.role} {old.party_id}: {component} has version {version} now"
         )
+
+
+def _show_ended(session: Session, old: TaskRow) -> None:
+    """A version that is run again has ended, though its parties' votes may not be counted yet."""
+    row = rows.one(session, rows.key(old))
+    if row is not None and Status(row.status) not in ENDS:
+        own = Status(row.party_status)
+        rows.change(row, status=(own if own in INTERRUPTS else Status.CANCELED).value)
 
 
 def new_version(old: TaskRow, version: int) -> TaskRow:

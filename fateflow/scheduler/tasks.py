@@ -70,16 +70,18 @@ def start(site: Site, request: wire.StartTask) -> str:
 
 
 def stop(site: Site, request: wire.StopTask) -> str:
-    """End the task's worker if it runs; the task's state then."""
+    """End the task's worker if there is one; the task's state then. A task that has this state
+    already was marked, and perhaps its worker lives."""
     key = (request.job_id, request.component, request.version, request.role, request.party_id)
     events.intake(site, key)
     with site.database.write() as session:
         row = rows.one(session, key)
         if row is None:
             raise NotThere(f"{request.role} {request.party_id} has no task {request.component}")
-        if row.party_status != Status.RUNNING.value:
+        if row.party_status not in (Status.RUNNING.value, request.status):
             return row.party_status
-        rows.move(row, Status(request.status), error=request.reason)
+        if row.party_status == Status.RUNNING.value:
+            rows.move(row, Status(request.status), error=request.reason)
         status = row.party_status
     site.launcher.kill(str(places.folder(site.settings, key)))
     JobLog(site.settings.logs, row.job_id).info(

@@ -98,9 +98,26 @@ def move(row: TaskRow, status: Status, *, error: str = "", elapsed: int | None =
 
 
 def settle(session: Session, job_id: str, component: str, version: int) -> Status:
-    """Recompute the federated state of a component's version from all its parties' states."""
-    found = of_version(session, job_id, component, version)
-    status = lifecycle.federated(Status(row.party_status) for row in found)
+    """Recompute the federated state of a component's version from all its parties' states.
+
+    At the initiator, who knows them all; once its job has ended, nothing runs any more.
+    """
+    ended = select(JobRow.status).where(JobRow.job_id == job_id, JobRow.is_initiator)
+    job = Status(session.scalars(ended).first() or Status.WAITING)
+    return _settled(of_version(session, job_id, component, version), job)
+
+
+def settle_ended(session: Session, job_id: str, job: Status) -> None:
+    """The same for all components of a job that ends with a state."""
+    found: dict[str, list[TaskRow]] = {}
+    for row in latest(session, job_id):
+        found.setdefault(row.component_name, []).append(row)
+    for listed in found.values():
+        _settled(listed, job)
+
+
+def _settled(found: list[TaskRow], job: Status) -> Status:
+    status = lifecycle.federated_at_end((Status(row.party_status) for row in found), job)
     for row in found:
         if row.status != status.value:
             change(row, status=status.value)

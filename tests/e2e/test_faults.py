@@ -101,6 +101,8 @@ def test_a_stopped_job_ends_within_seconds_and_leaves_no_worker(site):
     assert site.wait(job_id, 20) == "canceled"
     assert time.monotonic() - begin < 5
     assert not [t for t in running.values() if is_alive(t["f_run_pid"])]
+    shown = tasks(site, job_id).values()
+    assert {(t["f_status"], t["f_party_status"]) for t in shown} == {("canceled", "canceled")}
 
 
 def is_alive(pid):

@@ -245,6 +245,13 @@ def statuses(at: Site, job_id: str = "202401010000000000010") -> dict[tuple[str,
     return {(t.component_name, t.role): t.party_status for t in found}
 
 
+def votes(at: Site, job_id: str = "202401010000000000010") -> dict[tuple[str, str], str]:
+    """(component, role) to the state over all parties that this site shows there."""
+    with at.database.read() as session:
+        found = tasks.latest(session, job_id)
+    return {(t.component_name, t.role): t.status for t in found}
+
+
 def versions(at: Site, job_id: str = "202401010000000000010") -> dict[str, int]:
     with at.database.read() as session:
         return {t.component_name: t.task_version for t in tasks.latest(session, job_id)}

@@ -26,6 +26,7 @@ from fateflow.domain.lifecycle import (
     check_task,
     decide,
     federated,
+    federated_at_end,
     job_status,
     progress,
 )
@@ -99,6 +100,24 @@ def test_every_state_has_its_moves_and_nothing_runs_after_it_ended():
 )
 def test_the_state_of_a_task_over_its_parties(parties, whole):
     assert federated(parties) is whole
+
+
+@pytest.mark.parametrize(
+    ("parties", "job", "whole"),
+    [
+        ("success waiting", "canceled", "canceled"),
+        ("success running", "failed", "failed"),
+        ("canceled failed", "canceled", "canceled"),
+        ("timeout failed", "timeout", "timeout"),
+        ("canceled failed", "failed", "failed"),
+        ("waiting waiting", "canceled", "waiting"),
+        ("success pass", "canceled", "success"),
+        ("running success", "running", "running"),
+    ],
+)
+def test_no_task_runs_once_its_job_has_ended(parties, job, whole):
+    given = [Status(word) for word in parties.split()]
+    assert federated_at_end(given, Status(job)) is Status(whole)
 
 
 @pytest.mark.parametrize(

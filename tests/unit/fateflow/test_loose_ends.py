@@ -121,6 +121,56 @@ def test_the_initiator_learns_that_a_stopped_task_elsewhere_has_ended(tmp_path):
     assert statuses(guest) == {("a", "guest"): "canceled", ("a", "host"): "canceled"}
 
 
+def test_no_site_shows_a_task_of_a_stopped_job_as_running(tmp_path):
+    wires = farm.Wires()
+    guest, host = (farm.site(tmp_path / p, party=p, wires=wires) for p in ("9999", "10000"))
+    job_id = submit(guest, {"a": [], "b": [], "c": ["a"]})
+    turns(guest, host)
+    finish(guest, folders(guest, "b")[0])  # the host alone is left with b
+    farm.control.stop(guest, job_id)
+    turns(guest, host)
+    ended = {"a": "canceled", "b": "canceled", "c": "waiting"}
+    for at in (guest, host):
+        assert {name: vote for (name, _), vote in farm.votes(at).items()} == ended
+
+
+def test_a_party_that_hears_late_of_a_stop_shows_no_task_as_running(tmp_path):
+    wires, clock = farm.Wires(), farm.Clock()
+    guest, host = (
+        farm.site(tmp_path / p, party=p, wires=wires, clock=clock) for p in ("9999", "10000")
+    )
+    job_id = submit(guest, farm.chain("a"))
+    turns(guest, host)
+    finish(guest, folders(guest)[0])
+    wires.down.add("10000")
+    farm.control.stop(guest, job_id)
+    turns(guest, host)
+    assert farm.votes(guest) == {("a", "guest"): "canceled", ("a", "host"): "canceled"}
+    wires.down.clear()
+    clock.pass_s(60)
+    guest.scheduler.wake()
+    turns(guest, host)
+    assert farm.votes(host) == {("a", "host"): "canceled"}
+    assert farm.votes(guest) == {("a", "guest"): "canceled", ("a", "host"): "canceled"}
+
+
+def test_a_worker_that_fails_of_its_peers_being_stopped_counts_as_stopped(site, monkeypatch):
+    submit(site, farm.chain("a"))
+    turns(site)
+    kill = site.launcher.kill
+
+    def killed(folder):
+        kill(folder)
+        for other in folders(site):  # the peer loses this one, and says so before it is stopped
+            farm.tell(site, other, farm.spec.Ended("failed", 1_000_100, "guest 9999 failed"))
+
+    monkeypatch.setattr(site.launcher, "kill", killed)
+    farm.control.stop(site, job(site).job_id)
+    turns(site)
+    assert set(statuses(site).values()) == set(farm.votes(site).values()) == {"canceled"}
+    assert folders(site) == []
+
+
 def test_a_rerun_of_an_upload_whose_file_is_gone_says_what_to_do(site):
     name = str(job_files.received(site.settings, "202401010000000000010") / "a.csv")
     job_id = submit(site, farm.chain("a"), (GUEST,), changes={"a": {"parameters": {"file": name}}})

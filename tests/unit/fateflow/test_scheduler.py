@@ -188,6 +188,35 @@ def test_a_stop_ends_the_job_and_keeps_what_waited_waiting(site):
     assert statuses(site)["b", "guest"] == "waiting"
 
 
+def test_no_task_of_a_stopped_job_is_shown_as_running_nor_after_a_rerun_and_a_stop(site):
+    submit(site, farm.chain("a", "b"))
+    for version in range(2):
+        turns(site)
+        control.stop(site, job(site).job_id)
+        turns(site)
+        assert farm.votes(site) == {
+            ("a", "guest"): "canceled",
+            ("a", "host"): "canceled",
+            ("b", "guest"): "waiting",
+            ("b", "host"): "waiting",
+        }
+        assert versions(site) == {"a": version, "b": 0}
+        control.rerun(site, job(site).job_id, [], False)
+    run(site)
+    assert set(farm.votes(site).values()) == {"success"}
+    with site.database.read() as session:
+        older = farm.tasks.of_version(session, job(site).job_id, "a", 0)
+    assert {row.status for row in older} == {"canceled"}
+
+
+def test_tasks_beside_one_that_failed_are_shown_to_have_ended_with_it(site):
+    submit(site, {"a": [], "b": []})
+    turns(site)
+    finish(site, folders(site, "a")[0], "failed", "the table is empty")
+    turns(site)
+    assert set(farm.votes(site).values()) == {"failed"}
+
+
 def test_stopping_an_ended_job_changes_nothing(site):
     submit(site, farm.chain("a"))
     run(site)
