@@ -82,7 +82,13 @@ def labels(texts: Texts, name: str, kind: str) -> NDArray[Any] | pa.Array:
     """
     if kind == "str":
         return one(texts)
-    values = numbers(texts, name)
+    try:
+        values = floats(texts)
+    except NotANumber as error:
+        raise BadData(
+            f"label column {name!r}, row {error.at + 1}: not a number, but label_type is {kind}; "
+            "for labels that are text set label_type: str"
+        ) from None
     missing = np.flatnonzero(np.isnan(values))
     if len(missing):
         row = int(missing[0]) + 1

@@ -246,7 +246,9 @@ REFUSED = {
     "fraction": (
         dense(["x"], [("a", "1"), ("b", "1.5")]), {"data_type": "int"}, "row 2: not a whole",
     ),
-    "label": (dense(["y"], [("a", "secret")]), {"with_label": True}, "'y', row 1: not a number"),
+    "label": (dense(["y"], [("a", "secret")]), {"with_label": True},
+              "label column 'y', row 1: not a number, but label_type is int; for labels that are "
+              "text set label_type: str"),
     "no label": (dense(["y"], [("a", "1"), ("b", "")]), {"with_label": True}, "row 2: no label"),
     "label column": (dense(["x"], [("a", "1")]), {"with_label": True}, "no label column 'y'"),
     "match id": (
