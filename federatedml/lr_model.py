@@ -26,6 +26,9 @@ from federatedml.maths.glm import Floats, Matrix
 MAX_FEATURE = 1e8
 """FATE's limit; it also bounds what an encrypted product can need."""
 
+N_NAMED = 5
+"""Of columns at fault so many are named."""
+
 Label = int | float | str
 
 
@@ -205,23 +208,48 @@ def features(frame: Frame, component: str, header: Sequence[str] | None = None) 
     """
     if frame.texts is not None and frame.texts.num_columns:
         raise BadData(f"{component}: text features cannot be learnt; encode or drop them")
-    x = frame.x
+    x, shown = frame.x, anonymous_names(frame)
     names = list(frame.schema.header)
     if header is not None and list(header) != names:
         if missing := set(header) - set(names):
             raise BadModel(
                 f"{component}: the data lacks {len(missing)} of the model's {len(header)} columns"
             )
-        x = x[:, [names.index(name) for name in header]]
+        at = [names.index(name) for name in header]
+        x, shown = x[:, at], [shown[i] for i in at]
     entries = x.data if sparse.issparse(x) else x
     with np.errstate(invalid="ignore"):  # nan makes a minimum nan, and comparisons false
         low, high = entries.min(initial=0.0), entries.max(initial=0.0)
     if not (low >= -MAX_FEATURE and high <= MAX_FEATURE):
-        raise BadData(
-            f"{component}: features are missing or beyond 1e8 in size; impute and scale them "
-            "(FeatureImputation, FeatureScale)"
-        )
+        raise BadData(f"{component}: {_unlearnable(x, shown)}")
     return x
+
+
+def anonymous_names(frame: Frame) -> list[str]:
+    """What other parties may see of the columns' names; numbers where a table has none."""
+    names = frame.schema.anonymous_header
+    return list(names) if names else [f"x{i}" for i in range(frame.n_features)]
+
+
+def _unlearnable(x: Matrix, names: Sequence[str]) -> str:
+    """Which columns are missing values, which are too large, and what to do about it."""
+    entries: Floats = x.data if sparse.issparse(x) else np.asarray(x)
+    column = sparse.coo_matrix(x).col if sparse.issparse(x) else np.arange(x.shape[1])[None, :]
+    said = []
+    for wrong, what, cure in (
+        (
+            np.isnan(entries),
+            "with missing values",
+            "fill them (missing_fill of DataTransform, FeatureImputation)",
+        ),
+        (np.abs(entries) > MAX_FEATURE, "beyond 1e8 in size", "scale them (FeatureScale)"),
+    ):
+        found = np.unique(np.broadcast_to(column, wrong.shape)[wrong])
+        if len(found):
+            first = ", ".join(names[i] for i in found[:N_NAMED])
+            more = ", ..." if len(found) > N_NAMED else ""
+            said.append(f"columns {what}: {len(found)} ({first}{more}); {cure}")
+    return "; ".join(said)
 
 
 def binary(frame: Frame | None, wanted: Label, classes: Sequence[Label]) -> Frame | None:

@@ -24,7 +24,7 @@ from federatedml.data.frame import Frame
 from federatedml.errors import BadData
 from federatedml.glm_side import Agreed, GuestRows, intercept_alone
 from federatedml.glm_watch import Watch
-from federatedml.lr_model import SingleModel
+from federatedml.lr_model import SingleModel, anonymous_names
 from federatedml.maths import selection
 from federatedml.maths.selection import Mask, Search
 from federation import ARBITER, GUEST, HOST, Message, codec
@@ -125,7 +125,7 @@ class Selection:
 def guest(learner: Learner, ctx: Ctx, agreed: Agreed, rows: GuestRows) -> SingleModel:
     """The guest's side of the selected model."""
     _check(ctx)
-    mine = _names(rows.frame)
+    mine = anonymous_names(rows.frame)
     ctx.remote(Wire.columns, mine)  # (1)
     ctx.remote(Wire.n_rows, rows.frame.n_rows)
     theirs = ctx.get(Wire.columns, source=ctx.hosts[0])
@@ -143,7 +143,7 @@ def guest(learner: Learner, ctx: Ctx, agreed: Agreed, rows: GuestRows) -> Single
 def host(learner: Learner, ctx: Ctx, agreed: Agreed, train: Frame) -> SingleModel:
     """The host's side of the selected model."""
     _check(ctx)
-    mine = _names(train)
+    mine = anonymous_names(train)
     ctx.remote(Wire.columns, mine)  # (1)
     theirs = ctx.get(Wire.columns, source=ctx.guest)
     known = Selection(learner, ctx, agreed, mine, theirs, train.n_rows)
@@ -191,19 +191,13 @@ def _check(ctx: Ctx) -> None:
         )
 
 
-def _names(frame: Frame) -> list[str]:
-    """Anonymous names; numbers where a table has none."""
-    names = frame.schema.anonymous_header
-    return list(names) if names else [f"x{i}" for i in range(frame.n_features)]
-
-
 def _columns(frame: Frame, chosen: Sequence[bool]) -> Frame:
     """The frame with the chosen features only."""
     at = np.flatnonzero(chosen)
     schema = msgspec.structs.replace(
         frame.schema,
         header=[frame.schema.header[i] for i in at],
-        anonymous_header=[_names(frame)[i] for i in at],
+        anonymous_header=[anonymous_names(frame)[i] for i in at],
     )
     return replace(frame, x=frame.x[:, at], schema=schema)
 

@@ -370,7 +370,7 @@ def test_rows_that_are_all_alike_are_refused():
 def test_missing_values_are_refused(column):
     x = data()
     x[3, column] = np.nan
-    refused(BadData, "missing or beyond 1e8", x=x)
+    refused(BadData, r"columns with missing values: 1 \(x[02]\); fill", x=x)
 
 
 def test_text_columns_are_refused():

@@ -174,7 +174,7 @@ def test_training_that_diverges_says_so():
 
 
 def test_features_out_of_range_are_refused():
-    with pytest.raises(BadData, match="missing or beyond 1e8"):
+    with pytest.raises(BadData, match="columns beyond 1e8 in size: "):
         trained(params(), pack=lambda x: np.where(x > 0.5, np.inf, x))
 
 
