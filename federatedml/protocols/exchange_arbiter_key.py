@@ -19,6 +19,7 @@ Source   Hardy et al. 2017, arXiv:1711.10677; decision 40 for the blinding.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -35,6 +36,8 @@ from federatedml.protocols import cipher_sum, keygen
 from federatedml.protocols.cipher_sum import received
 from federatedml.protocols.exchange import Slice
 from federation import ARBITER, GUEST, HOST, Message
+
+LOG = logging.getLogger(__name__)
 
 FACTOR_SCALE_BITS = 32
 """Fractional bits of what multiplies the hosts' parts: sample weights, means of counts."""
@@ -189,7 +192,22 @@ def opened(ctx: Ctx, param: EncryptParam, family: Family, precision: int | None)
     """This party's end, after the arbiter has made a key and sent its public half."""
     bits = FULL_PRECISION if precision is None else precision
     if ctx.role == ARBITER:
+        _warn_of_double_role(ctx)
         secret = keygen.arbiter_makes(ctx, Wire.key, param)
         return ArbiterKey(family, bits, secret.public.describe(), secret.public, secret)
     key = keygen.received(ctx, Wire.key, param)
     return ArbiterKey(family, bits, key.describe(), key)
+
+
+def _warn_of_double_role(ctx: Ctx) -> None:
+    """Where one site is the arbiter and another party, the protocol hides nothing from it."""
+    same = [str(p) for p in ctx.of_role(GUEST, HOST) if p.party_id == ctx.me.party_id]
+    if same:
+        LOG.warning(
+            "the site of %s is also %s: it has the secret key and what the others send under it, "
+            "residuals (as host) or the hosts' scores (as guest), and could read them, and from "
+            "residuals the labels; take an arbiter at another site, or leave encrypt_param.method "
+            "out (docs/security/hetero_lr.md)",
+            ctx.me,
+            " and ".join(same),
+        )
