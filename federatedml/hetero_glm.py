@@ -114,7 +114,10 @@ class Wire:
     )
     host_key = Message[bytes]({HOST}, {HOST}, kind="plain", reveals="nothing")
     masked_score = Message[NDArray[np.uint64]](
-        {HOST}, {GUEST}, kind="masked", reveals="the sum over all hosts of X_h w_h of every row"
+        {HOST},
+        {GUEST},
+        kind="masked",
+        reveals="the sum over all hosts of X_h w_h of every row predicted or validated",
     )
 
 

@@ -84,7 +84,10 @@ class Wire:
     """All that leaves a party to predict, beside products."""
 
     host_score = Message[NDArray[np.float64]](
-        {HOST}, {GUEST}, kind="plain", reveals="the host's X_h w_h of every row predicted"
+        {HOST},
+        {GUEST},
+        kind="plain",
+        reveals="the host's X_h w_h of every row predicted or validated",
     )
     score_share = Message[Words](
         {HOST},
