@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ T = TypeVar("T")
 LONGEST_JSON = 1 << 26
 """Bytes of a JSON body; it is held in memory, unlike an upload."""
 
+_AT_BYTE = re.compile(r"\(byte (\d+)\)")
 _SORTED = msgspec.json.Encoder(order="sorted")
 
 
@@ -47,12 +49,21 @@ def given() -> dict[str, Any]:
     try:
         found = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"the request body is not JSON: {error}") from None
+        raise ArgumentError(f"the request body is not JSON: {_why(raw, str(error))}") from None
     except RecursionError:
         raise ArgumentError("the request body is JSON nested too deeply") from None
     if found is not None and not isinstance(found, dict):
         raise ArgumentError(f"expected a JSON object, got {type(found).__name__}")
     return found or {}
+
+
+def _why(raw: bytes, problem: str) -> str:
+    """The parser's words, and what they mean where it stopped at a NaN or Infinity, which
+    Python's ``json`` writes."""
+    at = _AT_BYTE.search(problem)
+    if at and raw[int(at.group(1)) :].startswith((b"NaN", b"Infinity")):
+        return f"{problem}; NaN and Infinity are not JSON numbers: send null, or leave it out"
+    return problem
 
 
 def convert(found: Any, as_: type[T]) -> T:

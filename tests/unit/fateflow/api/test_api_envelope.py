@@ -18,6 +18,18 @@ def test_malformed_json_is_said_in_one_sentence(http):
     assert reply.get_json()["retmsg"].startswith("the request body is not JSON")
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have_are_named(http, number):
+    message = http.post("/v1/job/query", data=f'{{"a": {number}}}').get_json()["retmsg"]
+    assert "not JSON" in message
+    assert "NaN and Infinity are not JSON numbers" in message
+
+
+def test_a_text_that_says_nan_is_not_what_is_wrong(http):
+    message = http.post("/v1/job/query", data=b'{"a": "NaN", b}').get_json()["retmsg"]
+    assert "not JSON numbers" not in message
+
+
 def test_a_list_is_no_body(http):
     assert http.post("/v1/job/config", data=b"[1]").get_json()["retcode"] == 101
 
