@@ -9,15 +9,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from fateflow.domain import dsl
 from fateflow.domain.dsl import Node, Ref
 from fateflow.domain.ids import party_model_id
-from fateflow.domain.lifecycle import DONE
+from fateflow.domain.lifecycle import DONE, Status
 from fateflow.errors import NotThere
 from fateflow.scheduler import model_files
 from fateflow.settings import Settings
-from fateflow.store import outputs, tasks
-from fateflow.store.orm import JobRow, OutputRow, TableRow, TaskRow
+from fateflow.store import models, outputs, tasks
+from fateflow.store.orm import JobRow, ModelRow, OutputRow, TableRow, TaskRow
 from fateflow.worker.spec import DataRef, FileRef
+from federation.party import Role
 
 _DONE = {status.value for status in DONE}
 
@@ -119,28 +121,53 @@ def _check_readable(session: Session, namespace: str, name: str) -> None:
         )
 
 
-def loaded_model(settings: Settings, job: JobRow, given: dict[str, Any]) -> Path:
+def loaded_model(
+    session: Session, settings: Settings, job: JobRow, given: dict[str, Any]
+) -> Path | None:
     """The file that ModelLoader's parameters name: a component's model, or a checkpoint of it.
 
-    Raises NoInput naming what was looked for.
+    None where the training made none at this party, as at HomoLR's arbiter. Raises NoInput naming
+    what was looked for.
     """
-    model_id = given.get("model_id") or job_parameters(job).get("model_id", "")
-    name = party_model_id(job.role, job.party_id, str(model_id))
+    model_id = str(given.get("model_id") or job_parameters(job).get("model_id", ""))
+    name = party_model_id(job.role, job.party_id, model_id)
     version, component = str(given.get("model_version", "")), str(given.get("component_name", ""))
     for part in (name, version, component):
         if not part or "/" in part or part.startswith("."):
             raise NoInput("ModelLoader needs model_id, model_version and component_name")
-    folder = settings.models / name / version
+    folder, alias = settings.models / name / version, str(given.get("model_alias") or "")
+    candidates = sorted((folder / component).glob("*/model.json"))
+    steps = (folder / "checkpoint" / component).glob("*#*/model.json")
+    if not candidates and not any(steps):
+        row = models.one(session, job.role, job.party_id, model_id, version)
+        if row is not None and _kept_none(session, row, component, alias):
+            return None
     if given.get("step_index") is not None or given.get("step_name"):
         return _checkpoint(folder / "checkpoint" / component, given)
-    alias = given.get("model_alias")
-    candidates = sorted((folder / component).glob("*/model.json"))
-    chosen = [p for p in candidates if alias in (None, "", p.parent.name)]
+    chosen = [p for p in candidates if alias in ("", p.parent.name)]
     if not chosen:
+        there = ", ".join(f"{made}.{of}" for made, of, _ in model_files.models(folder)) or "none"
+        wanted = f"{component}.{alias}" if alias else component
         raise NoInput(
-            f"ModelLoader: {name} version {version} has no model {alias or ''!r} of {component!r}"
+            f"ModelLoader: {name} version {version} has no model of {wanted!r}; it has: {there}"
         )
     return chosen[0]
+
+
+def _kept_none(session: Session, row: ModelRow, component: str, alias: str) -> bool:
+    """Whether it is in order that a party has no file of a component's model: the training made a
+    model, but this party did not run the component, or added up for the others as the arbiter."""
+    node = dsl.parse(row.train_dsl).components.get(component)
+    if node is None or not node.model_outputs or alias not in ("", *node.model_outputs):
+        return False
+    trained = str(row.parent_info.get("parent_model_version") or row.job_id)
+    mine = {"component_name": component, "role": row.role, "party_id": row.party_id}
+    found = tasks.latest(session, trained, **mine)
+    if any(outputs.of_task(session, tasks.key(task), "model") for task in found):
+        return False
+    return row.role == Role.ARBITER.value or any(
+        task.party_status == Status.PASS.value for task in found
+    )
 
 
 def loaded_cache(session: Session, row: TaskRow, given: dict[str, Any]) -> OutputRow:

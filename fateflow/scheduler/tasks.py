@@ -134,6 +134,7 @@ def build(site: Site, job: JobRow, row: TaskRow) -> TaskSpec:
     plan = msgspec.convert(row.plan, wire.TaskPlan)
     node = dsl.parse(job.dsl).components[row.component_name]
     parameters, module = dict(plan.parameters), row.component_module.lower()
+    runs = plan.need_run
     with site.database.read() as session:
         data = inputs.data(session, job, node)
         model = inputs.model(session, settings, job, node)
@@ -142,8 +143,9 @@ def build(site: Site, job: JobRow, row: TaskRow) -> TaskSpec:
         if module == "reader":
             parameters = inputs.resolve_reader(session, row, parameters)
         elif module == "modelloader" and plan.need_run:
-            path = inputs.loaded_model(settings, job, parameters)
-            model = FileRef(str(parameters.get("component_name")), path.parent.name, "", str(path))
+            path = inputs.loaded_model(session, settings, job, parameters)
+            name, runs = str(parameters.get("component_name")), path is not None
+            model = FileRef(name, path.parent.name, "", str(path)) if path else None
         elif module == "cacheloader" and plan.need_run:
             cache = inputs.loaded_cache(session, row, parameters)
             caches = [FileRef(cache.component_name, cache.name, "", cache.path)]
@@ -160,7 +162,7 @@ def build(site: Site, job: JobRow, row: TaskRow) -> TaskSpec:
         job_type=str(job_parameters.get("job_type", "train")),
         job_parameters=job_parameters,
         parameters=parameters,
-        need_run=plan.need_run,
+        need_run=runs,
         data=data,
         model=model,
         isometric=isometric,

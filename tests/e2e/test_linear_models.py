@@ -263,6 +263,23 @@ def test_clusters_are_numbered_at_the_guest(node, jobs):
     assert int(model["countOfClusters"]) == 2
 
 
+def test_training_goes_on_from_a_loaded_model_where_the_arbiter_kept_none(node, jobs):
+    before = result(node, jobs, "homo_lr", "tracking/component/output/model")["data"]
+    dsl, conf = job(*(MODELS["homo_lr"][0], "two", MODELS["homo_lr"][2] | {"max_iter": 22}))
+    dsl["components"]["loader_0"] = {"module": "ModelLoader", "output": {"model": ["model"]}}
+    dsl["components"]["model_0"]["input"]["model"] = ["loader_0.model"]
+    conf["component_parameters"]["common"]["loader_0"] = {
+        "model_id": "arbiter-10000#guest-9999#host-10000#model",
+        "model_version": jobs["homo_lr"],
+        "component_name": "model_0",
+    }
+    reply = node.submit(dsl, conf)
+    assert reply["retcode"] == 0, reply
+    at = "tracking/component/output/model"
+    after = result(node, {"on": reply["jobId"]}, "on", at)["data"]
+    assert (before["iters"], after["iters"]) == (20, 22)
+
+
 @pytest.mark.parametrize(
     ("module", "label", "given", "words"),
     [

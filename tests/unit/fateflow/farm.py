@@ -142,9 +142,13 @@ def submit(
     parallelism: int = 0,
     inheritance: dict[str, Any] | None = None,
     changes: dict[str, dict[str, Any]] | None = None,
+    everywhere: bool = False,
     **parameters: Any,
 ) -> str:
-    """Make a job as ``submit`` does: everybody first, the initiator last, then wake."""
+    """Make a job as ``submit`` does: everybody first, the initiator last, then wake.
+
+    everywhere: the arbiter, too, runs the components.
+    """
     roles: dict[str, list[str]] = {}
     for role, party in parties:
         roles.setdefault(role, []).append(party)
@@ -158,7 +162,7 @@ def submit(
     }
     for name, change in (changes or {}).items():
         components[name].update({k: v for k, v in change.items() if k != "parameters"})
-    ran_by = [role for role in roles if role != "arbiter"]
+    ran_by = [role for role in roles if everywhere or role != "arbiter"]
     plans = [
         TaskPlan(
             component=name,

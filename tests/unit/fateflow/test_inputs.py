@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import farm
 import pytest
-from farm import GUEST, HOST, finish, folders, job, run, statuses, submit, turns
+from farm import ARBITER, GUEST, HOST, finish, folders, job, run, statuses, submit, turns
 from sqlalchemy import select
 
 from fateflow.scheduler import inputs
@@ -74,6 +74,47 @@ def test_a_model_that_is_not_there_is_named(site, trained, version):
     again(site, "ModelLoader", model_id="m", model_version=version, component_name="a")
     turns(site)
     assert "ModelLoader" in job(site, LATER).reason
+
+
+def test_a_model_of_a_component_that_is_not_there_is_told_with_those_that_are(site, trained):
+    again(site, "ModelLoader", model_id="m", model_version="1", component_name="b")
+    turns(site)
+    reason = job(site, LATER).reason
+    assert "guest#9999#m version 1 has no model of 'b'; it has: a.model" in reason
+
+
+def test_where_the_training_kept_no_model_the_loader_passes(site):
+    """As at the arbiter of HomoLR: the others load theirs."""
+    parties, change = (GUEST, ARBITER), {"a": {"output": {"model": ["model"]}}}
+    named = {"model_id": "m", "model_version": "1"}
+    submit(site, farm.chain("a"), parties, changes=change, everywhere=True, **named)
+    run(site)
+    model = inputs.model_folder(site.settings, job(site), "1") / "a" / "model" / "model.json"
+    model.parent.mkdir(parents=True)
+    model.write_text("{}")
+
+    def loaded(job_id, **wanted):
+        change = {"a": {"module": "ModelLoader", "parameters": named | wanted}}
+        submit(site, farm.chain("a"), parties, job_id=job_id, changes=change, everywhere=True)
+        turns(site)
+        return {task.role: task for task in map(farm.Farm.task, folders(site))}
+
+    found = loaded(LATER, component_name="a")
+    assert (found["guest"].need_run, found["guest"].model.path) == (True, str(model))
+    assert (found["arbiter"].need_run, found["arbiter"].model) == (False, None)
+    for folder in folders(site):
+        finish(site, folder)
+    for number, wanted in enumerate(({"component_name": "b"}, {"model_alias": "c"})):
+        job_id = f"2024010100000000000{number}3"
+        assert loaded(job_id, **({"component_name": "a"} | wanted)) == {}
+        assert "has no model of" in job(site, job_id).reason
+
+
+def test_a_lost_model_is_not_taken_for_one_that_never_was(site, trained):
+    trained.unlink()
+    again(site, "ModelLoader", model_id="m", model_version="1", component_name="a")
+    turns(site)
+    assert "has no model of 'a'; it has: none" in job(site, LATER).reason
 
 
 def test_a_model_loader_may_take_a_checkpoint(site, trained):
