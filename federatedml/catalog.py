@@ -32,10 +32,12 @@ def find(module: str) -> type[Component[Any]]:
 
 
 def description() -> dict[str, dict[str, Any]]:
-    """The catalogue as JSON, for fateflow and the board: roles, code paths, parameter schema."""
+    """The catalogue as JSON, for fateflow and the board: roles, whether training needs an arbiter,
+    code paths, parameter schema."""
     return {
         cls.module: {
             "roles": sorted(role.value for role in cls.roles()),
+            "needs_arbiter": hasattr(cls, "fit_arbiter"),
             "code_path": dict(cls.code_path),
             "schema": msgspec.json.schema(cls.Params),
         }

@@ -21,6 +21,7 @@ from fateflow.errors import Refused
 from fateflow.scheduler.job_files import path_fault
 from fateflow.site import Site
 from fateflow.wire.control import TaskPlan
+from federation.party import Role
 
 Party = tuple[str, str]
 """(role, party id)."""
@@ -55,8 +56,9 @@ def catalog(site: Site) -> dict[str, dict[str, Any]]:
 def tasks(site: Site, plan: Plan) -> dict[Party, list[TaskPlan]]:
     """The tasks of every (role, party), in topological order.
 
-    Raises Refused listing every fault: unknown modules, components that no role of the job runs,
-    parameters that are unknown, of a wrong type or out of range.
+    Raises Refused listing every fault: unknown modules, components that no role of the job runs
+    or that train with an arbiter where the job has none, parameters that are unknown, of a wrong
+    type or out of range.
     """
     modules = catalog(site)
     faults = _module_faults(plan, modules)
@@ -64,6 +66,7 @@ def tasks(site: Site, plan: Plan) -> dict[Party, list[TaskPlan]]:
         (role, party): _drafts(plan, modules, role, resolve(plan.dag, plan.own(role, index)))
         for role, index, party in plan.conf.parties
     }
+    faults.extend(_arbiter_faults(plan, modules, drafts))
     shown, wrong = _validated(site, drafts)
     faults.extend(wrong)
     faults.extend(
@@ -92,6 +95,24 @@ def _module_faults(plan: Plan, modules: Mapping[str, Mapping[str, Any]]) -> list
                 f"and the job has {', '.join(plan.conf.roles)} only"
             )
     return faults
+
+
+def _arbiter_faults(
+    plan: Plan, modules: Mapping[str, Mapping[str, Any]], drafts: Mapping[Party, list[TaskPlan]]
+) -> list[str]:
+    """Components that train with an arbiter's help, in a job that names none."""
+    if Role.ARBITER.value in plan.conf.roles or plan.conf.job_type == "predict":
+        return []
+    run = {draft.component for listed in drafts.values() for draft in listed if draft.need_run}
+    return [
+        f"cpn `{entry['module']}#{node.name}`: needs an arbiter; "
+        "name one in the configuration's role"
+        for node in plan.dag.components.values()
+        if (entry := modules.get(node.module.lower())) is not None
+        and entry.get("needs_arbiter")
+        and node.name in run
+        and (node.data.get("train_data") or not node.model)
+    ]
 
 
 def _unknown(node: Node, modules: Mapping[str, Mapping[str, Any]]) -> str:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from federatedml.catalog import catalog
+from federatedml.catalog import catalog, description
 from federatedml.component import Model, Trainer
 from federatedml.params import Params, parse, shown
 from federation import Message, Role
@@ -110,3 +110,8 @@ def test_it_has_roles_and_a_model_with_names(component):
         assert component.Model.param_name.endswith("Param")
     elif issubclass(component, Trainer):
         pytest.fail(f"{component.module} trains and declares no Model")
+
+
+def test_the_catalogue_says_which_trainings_need_an_arbiter():
+    needing = {name for name, entry in description().items() if entry["needs_arbiter"]}
+    assert needing == {"HeteroKmeans", "HeteroLR", "HeteroLinR", "HeteroPoisson", "HomoLR"}

@@ -56,6 +56,7 @@ MODULES: dict[str, tuple[type[Params], list[str]]] = {
     "DataTransform": (TransformParams, ["guest", "host"]),
     "Intersection": (NoParams, ["guest", "host"]),
     "HeteroLR": (LRParams, ["arbiter", "guest", "host"]),
+    "HeteroSSHELR": (LRParams, ["guest", "host"]),
     "Upload": (UploadParams, ["local"]),
     "Download": (DownloadParams, ["local"]),
 }
@@ -73,7 +74,12 @@ class InProcess:
 
     def _catalog(self) -> dict[str, Any]:
         return {
-            name: {"roles": roles, "code_path": {}, "schema": msgspec.json.schema(params)}
+            name: {
+                "roles": roles,
+                "needs_arbiter": name == "HeteroLR",
+                "code_path": {},
+                "schema": msgspec.json.schema(params),
+            }
             for name, (params, roles) in MODULES.items()
         }
 

@@ -140,6 +140,27 @@ def test_a_component_that_no_role_of_the_job_runs_is_refused(site):
     assert "component 'up_0': Upload runs at local, and the job has guest, host, arbiter" in text
 
 
+def test_a_training_with_an_arbiters_help_is_refused_without_one(site):
+    conf = lr_conf()
+    del conf["role"]["arbiter"]
+    conf["component_parameters"]["common"]["lr_0"] = {"max_iter": 0}
+    text = refused(site, lr_job(), conf)
+    needed = "cpn `HeteroLR#lr_0`: needs an arbiter; name one in the configuration's role"
+    assert text.count(needed) == 1
+    assert "`$.max_iter`" in text
+    conf["component_parameters"]["common"]["lr_0"] = {"need_run": False}
+    submit.submit(site, lr_job(), conf)
+
+
+def test_a_component_that_only_predicts_in_a_training_needs_no_arbiter(site):
+    conf, dsl = lr_conf(), lr_job()
+    del conf["role"]["arbiter"]
+    lr = dsl["components"]["lr_0"]
+    lr["input"] = {"data": {"test_data": ["psi_0.data"]}, "model": ["loader_0.model"]}
+    dsl["components"]["loader_0"] = {"module": "Reader", "output": {"model": ["model"]}}
+    submit.submit(site, dsl, conf)
+
+
 def test_a_stored_model_cannot_be_read_by_a_training(site):
     dsl = lr_job()
     dsl["components"]["lr_0"]["input"]["model"] = ["pipeline.lr_0.model"]
@@ -153,7 +174,7 @@ def test_the_initiator_submits_at_its_own_site(tmp_path):
 
 def test_a_party_that_refuses_ends_it_and_the_others_are_told(site):
     conf = lr_conf()
-    conf["role"] = {"guest": [9999], "host": [1, 2, 3]}
+    conf["role"] = {"guest": [9999], "host": [1, 2, 3], "arbiter": [1]}
     conf["component_parameters"]["role"]["host"] = {}
     site.parties.refusing = {
         "2": PeerError("party 2: too many cores"),
@@ -225,9 +246,9 @@ def test_a_party_that_cannot_even_be_told_to_drop_the_job_is_noted(site, monkeyp
     assert "could not be dropped at host 10000" in caplog.text
 
 
-def trained(site, conf: dict | None = None) -> tuple[str, str]:
+def trained(site, conf: dict | None = None, dsl: dict | None = None) -> tuple[str, str]:
     """(model id, deployed version) of a job that ran."""
-    data = submit.submit(site, lr_job(), conf or lr_conf())
+    data = submit.submit(site, dsl or lr_job(), conf or lr_conf())
     finish(site, site.parties.created())
     site.parties.asked.clear()
     model_id, version = data["model_info"].values()
@@ -296,9 +317,10 @@ def test_a_stranger_to_the_training_cannot_predict(site):
 
 
 def test_a_prediction_may_name_an_arbiter_that_the_training_did_not_have(site):
-    without = lr_conf()
+    without, dsl = lr_conf(), lr_job()
     del without["role"]["arbiter"]
-    conf = predict_conf(*trained(site, without))
+    dsl["components"]["lr_0"]["module"] = "HeteroSSHELR"
+    conf = predict_conf(*trained(site, without, dsl))
     job_id = submit.submit(site, {}, conf)["job_id"]
     assert [r.role for r in site.parties.created()] == ["host", "guest"]
     log = (site.settings.logs / job_id / "fate_flow_schedule.log").read_text()
