@@ -7,7 +7,6 @@ because FATE's configurations carry them; nothing reads them (the running party 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -113,16 +112,20 @@ class CallbackParam(Params, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.early_stopping_rounds is not None and self.validation_freqs is None:
             raise ValueError("early_stopping_rounds needs validation_freqs")
-        _check_named(self.metrics, [name for names in METRICS.values() for name in names], "")
+
+    def check_task(self, task: Task) -> None:
+        """Raises ValueError for metrics that the task does not have, and where early stopping is
+        given nothing to watch."""
+        allowed = METRICS[task]
+        if unknown := [name for name in self.metrics if scoring.canonical(name) not in allowed]:
+            raise ValueError(
+                f"metrics: {unknown[0]!r} is no metric of {task}; there are: {', '.join(allowed)}"
+            )
         if self.stops_early and self.metrics and not self.watched:
             raise ValueError(
                 f"metrics: early stopping can watch none of {', '.join(self.metrics)}; it can "
-                f"watch: {', '.join(scoring.WATCHABLE)}"
+                f"watch: {', '.join(name for name in allowed if name in scoring.WATCHABLE)}"
             )
-
-    def check_task(self, task: Task) -> None:
-        """Raises ValueError for metrics that the task does not have."""
-        _check_named(self.metrics, METRICS[task], f" of a {task}")
 
     @property
     def watched(self) -> list[str]:
@@ -183,14 +186,6 @@ class StepwiseParam(Params, frozen=True, kw_only=True):
     nvmin: Annotated[int, msgspec.Meta(ge=2)] = 2
     nvmax: Annotated[int, msgspec.Meta(ge=2)] | None = None
     need_stepwise: bool = False
-
-
-def _check_named(given: list[str], allowed: Sequence[str], of_what: str) -> None:
-    unknown = [name for name in given if scoring.canonical(name) not in allowed]
-    if unknown:
-        raise ValueError(
-            f"metrics: {unknown[0]!r} is no metric{of_what}; there are: {', '.join(allowed)}"
-        )
 
 
 def merged_callbacks(

@@ -165,13 +165,9 @@ def test_no_callbacks_cost_nothing():
     [
         (
             {"metrics": ["AUC", "foo"]},
-            "`$.callback_param`: metrics: 'foo' is no metric; there are: auc",
+            "metrics: 'foo' is no metric of classification; there are: auc, ks, lift",
         ),
-        ({"metrics": ["rmse"]}, "metrics: 'rmse' is no metric of a classification; there are: auc"),
-        (
-            {"metrics": ["psi", "lift"], "validation_freqs": 1, "early_stopping_rounds": 2},
-            "early stopping can watch none of psi, lift; it can watch: auc, ks",
-        ),
+        ({"metrics": ["rmse"]}, "metrics: 'rmse' is no metric of classification; there are: auc"),
     ],
 )
 @pytest.mark.parametrize("component", [HeteroLRParams, HomoLRParams, HeteroSSHELRParams])
@@ -182,10 +178,23 @@ def test_metrics_that_a_training_does_not_have_are_refused_at_submit(component, 
     assert told in str(raised.value)
 
 
+@pytest.mark.parametrize("component", [HeteroLRParams, HeteroSSHELRParams])
+def test_early_stopping_on_curves_and_tables_alone_is_refused_at_submit(component):
+    watched = {"validation_freqs": 1, "early_stopping_rounds": 2, "metrics": ["psi", "Lift"]}
+    given = {"reveal_every_iter": True} if component is HeteroSSHELRParams else {}
+    with pytest.raises(BadParameters) as raised:
+        parse(
+            component,
+            {**given, "callback_param": {"callbacks": ["EarlyStopping"], **watched}},
+            "A#a",
+        )
+    assert "can watch none of psi, Lift; it can watch: auc, ks, accuracy, " in str(raised.value)
+
+
 def test_the_deprecated_metrics_are_refused_alike():
-    with pytest.raises(BadParameters, match="'foo' is no metric; there are: auc"):
+    with pytest.raises(BadParameters, match="'foo' is no metric of classification; there are: auc"):
         parse(HeteroLRParams, {"metrics": ["foo"]}, "HeteroLR#lr_0")
-    with pytest.raises(BadParameters, match="'auc' is no metric of a regression; there are: expl"):
+    with pytest.raises(BadParameters, match="'auc' is no metric of regression; there are: expl"):
         parse(HeteroPoissonParams, {"metrics": ["auc"]}, "HeteroPoisson#poisson_0")
 
 
