@@ -608,7 +608,7 @@ def names_of_host(names):
         (
             lambda: {**split(), G: frame(np.full((N, K), np.nan), data()[1])},
             BadData,
-            "features are missing",
+            r"columns with missing values: 4 \(x0, x1, x2, x3\)",
         ),
         (
             lambda: {**split(), G: frame(data()[0], np.where(np.arange(N) > 3, 1.0, np.nan))},
