@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from fateflow.domain import conf as confs
 from fateflow.domain import dsl as dsls
 from fateflow.domain import ids, inference
 from fateflow.domain.conf import ROLES
@@ -96,6 +97,7 @@ def deploy(
     unknown = [name for name in checkpoints if name not in train.components]
     if unknown:
         raise ArgumentError(f"components_checkpoint: the model has no component {unknown}")
+    _check_kept(site, row, {ref for refs in _read(chosen).values() for ref in refs}, checkpoints)
     version = ids.new_job_id()
     calls = [
         DeployModel(
@@ -251,6 +253,35 @@ def _inference_dsl(
     return found
 
 
+def _check_kept(
+    site: Site, row: ModelRow, refs: Set[dsls.Ref], checkpoints: Mapping[str, Any]
+) -> None:
+    """Raises ArgumentError if a model is to be read that the training did not keep: it was a
+    cross-validation."""
+    key = (row.role, row.party_id, row.model_id, row.model_version)
+    at = model_files.folder(site.settings, *key)
+    conf = confs.parse(row.train_runtime_conf)
+    parties = conf.roles.get(row.role, ())
+    if row.party_id not in parties:  # brought here from other parties
+        return
+    for ref in sorted(refs, key=str):
+        kept = model_files.model_file(at, ref.component, ref.output).exists()
+        if kept or ref.component in checkpoints:
+            continue
+        index = parties.index(row.party_id)
+        given = confs.component_parameters(conf, ref.component, row.role, index)
+        crossed = given.get("cv_param")
+        if isinstance(crossed, dict) and crossed.get("need_cv") is True:
+            raise ArgumentError(
+                f"{ref.component}: cross-validation keeps no model; train with cv_param.need_cv "
+                "false, or leave the component out of cpn_list"
+            )
+
+
+def _read(dsl: dict[str, Any]) -> dict[str, tuple[dsls.Ref, ...]]:
+    return inference.pipeline_models(dsls.parse(dsl))
+
+
 def _checked(dsl: dict[str, Any]) -> dict[str, Any]:
     dsls.parse(dsl)
     return dsl
@@ -281,7 +312,7 @@ def _copy_models(source: Path, target: Path, request: DeployModel) -> None:
     draft.mkdir(parents=True)
     wanted = {
         (ref.component, ref.output)
-        for refs in inference.pipeline_models(dsls.parse(request.inference_dsl)).values()
+        for refs in _read(request.inference_dsl).values()
         for ref in refs
     }
     for component, alias, path in model_files.models(source):

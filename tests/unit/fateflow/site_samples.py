@@ -37,6 +37,7 @@ class LRParams(Params):
     alpha: float = 1.0
     max_iter: PositiveInt = 100
     encrypt_param: Encrypt = Encrypt()
+    cv_param: dict[str, bool] | None = None
 
 
 class NoParams(Params):

@@ -158,6 +158,21 @@ def test_what_cannot_be_deployed_is_refused_before_any_party_is_asked(site, mode
     assert site.parties.asked == []
 
 
+def test_of_a_cross_validation_there_is_nothing_to_deploy(site):
+    conf = lr_conf()
+    conf["component_parameters"]["common"]["lr_0"]["cv_param"] = {"need_cv": True}
+    data = submit.submit(site, lr_job(), conf)
+    finish(site, site.parties.created())
+    model = tuple(data["model_info"].values())
+    for role, party in (("guest", "9999"), ("host", "10000"), ("arbiter", "10000")):
+        (folder(site, model, role, party) / "lr_0/model/model.json").unlink()
+    site.parties.asked.clear()
+    with pytest.raises(ArgumentError, match="lr_0: cross-validation keeps no model; train with"):
+        models.deploy(site, *model)
+    assert site.parties.asked == []
+    models.deploy(site, *model, cpn_list=["reader_0", "transform_0", "psi_0"])
+
+
 def test_an_unknown_model_is_answered_404_with_data(site, model):
     with pytest.raises(DownloadError) as caught:
         models.deploy(site, model[0], "1")
