@@ -57,7 +57,7 @@ def _quantiles(values: Floats, n_bins: int) -> Floats:
     known = np.sort(values[~np.isnan(values)])
     if not len(known):
         return np.array([0.0])
-    distinct = known[np.append(True, known[1:] != known[:-1])]
+    distinct: Floats = known[np.append(True, known[1:] != known[:-1])]
     if len(distinct) <= n_bins:
         return distinct
     ranks = np.ceil(np.arange(1, n_bins + 1) * (len(known) / n_bins)).astype(np.int64) - 1

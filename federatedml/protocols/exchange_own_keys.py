@@ -264,7 +264,8 @@ class OwnKeys:
             ctx.remote(Wire.vectors, Vectors(sealed, bits, room), to=party)
         for party, theirs in ctx.each(Wire.vectors):
             cut = self._cut(ctx, ctx.me, party, part.n_shown, with_loss=bool(room))
-            problem = _problem(ctx, party, theirs, cut, with_loss=bool(room))
+            key = self.keys.public[party]
+            problem = _problem(ctx, party, theirs, cut, key, with_loss=bool(room))
             if problem:
                 raise ProtocolViolation(party, Wire.vectors.name, problem)
             found[party] = theirs
@@ -305,6 +306,8 @@ class OwnKeys:
             cut = self._cut(ctx, party, ctx.me, part.n_shown, with_loss=loss.is_wanted)
             if product.tile != cut:
                 raise ProtocolViolation(party, Wire.product.name, f"not {cut.outputs} numbers")
+            if not _is_under(product, self.keys.secret.public):
+                raise ProtocolViolation(party, Wire.product.name, "made under another key")
             words = self.keys.secret.open(product, cores=ctx.cores)
             answer, entry = np.split(words, [self.n_columns[party]])
             pads = self.keys.pads.get(party)
@@ -366,7 +369,13 @@ def _term_bits(ctx: Ctx) -> int:
 
 
 def _problem(
-    ctx: Ctx, party: Party, theirs: Vectors, cut: lattice.Tile, *, with_loss: bool
+    ctx: Ctx,
+    party: Party,
+    theirs: Vectors,
+    cut: lattice.Tile,
+    key: PublicKey,
+    *,
+    with_loss: bool,
 ) -> str | None:
     """What is wrong with a peer's vectors."""
     counts = (1, 2) if party == ctx.guest and len(ctx.hosts) == 1 else (1,)
@@ -374,6 +383,8 @@ def _problem(
         return f"not {' or '.join(map(str, counts))} vectors"
     if not all(isinstance(u, SealedVector) and u.tile == cut for u in theirs.sealed):
         return f"no vectors of {cut.inner} rows"
+    if not all(_is_under(u, key) for u in theirs.sealed):
+        return "encrypted under another key"
     if not _are_ints(theirs.bits, len(theirs.sealed)) or not set(theirs.bits) <= set(
         scaling.LADDER
     ):
@@ -381,6 +392,11 @@ def _problem(
     wanted = 0 if not with_loss else 1 if party == ctx.guest else 3
     sound = _are_ints(theirs.room, wanted) and all(abs(r) <= MAX_ROOM for r in theirs.room)
     return None if sound else "no scales for the loss"
+
+
+def _is_under(found: SealedVector | SealedProduct, key: PublicKey) -> bool:
+    """Whether a ciphertext is of this key and its parameters."""
+    return found.params == key.params and found.key == key.fingerprint
 
 
 def _are_ints(found: object, length: int) -> bool:

@@ -421,6 +421,12 @@ def tampered(message, change, hosts=(BANK,), source=BANK):
         (Wire.vectors, lambda v: Vectors(v.sealed, v.bits, []), "scales for the loss"),
         (Wire.vectors, lambda v: Vectors(v.sealed, v.bits, [10**6] * 3), "scales for the loss"),
         (Wire.vectors, lambda v: Vectors([7], v.bits, v.room), "vectors of 300 rows"),
+        (
+            Wire.vectors,
+            lambda v: Vectors([replace(u, key=bytes(16)) for u in v.sealed], v.bits, v.room),
+            "under another key",
+        ),
+        (Wire.product, lambda found: replace(found, key=bytes(16)), "under another key"),
         (Wire.opened, lambda w: w[:-1], "not 3 numbers"),
         (Wire.loss, lambda part: LossPart(part.word, part.bits + 1), "share"),
     ],
