@@ -4,10 +4,10 @@ Prediction before writing: a transform of 8192 numbers for three primes takes 75
 20 ns for each row and feature and 6 where transforms are kept; scaling and rounding 5 more. A party
 encrypts and opens for nanoseconds a row. For 100,000 x (30 + 300) that is 0.9 s of one core, for
 1,000,000 x (50 + 50) 3 s; on two cores 1 and 2 s, where FATE takes 136 s for the first on 16 cores.
-Outcome, on two cores shared with seven other builds (load 5 to 7): 1.6 s and 2.4 s, 1.4 and 4.3 s
-of processor time, 1.5 and 3.3 GB in all four processes. The product is 17 ns as predicted and 6
-from the third time on; the second, which stores transforms in fresh memory, is the slowest. Beside
-it a Paillier key of 2048 bits takes 20 to 70 us for each row and feature, plain NumPy 1 to 3 ns.
+Outcome, on two idle cores: 0.85 s and 2.3 s, 1.6 and 4.2 s of processor time, 1.5 and 3.3 GB in all
+four processes (at a load of 5 to 7: 1.6 s and 2.4 s). A product takes 9 ns, 3 from the third time
+on; the second, which stores transforms in fresh memory, is the slowest with 21. Beside it a Paillier
+key of 2048 bits takes 12.6 us for each row and feature on two cores, plain NumPy 0.6 ns.
 
 `python -m benchmarks.glm_scale` measures the sizes below and the steps of one product;
 `python -m benchmarks.glm_scale ROWS GUEST_FEATURES HOST_FEATURES [BATCH [EPOCHS]]` one size.
@@ -150,7 +150,7 @@ def products(n: int, k: int) -> None:
     u = Logistic().host_part(x[:, 0])
     params_ = lattice.parameters(word_bits=64)
     cut, secret = lattice.tile(params_, n, k), lattice.keygen(params_)
-    f, steps = scaling.fraction_bits(u), {}
+    f, steps = scaling.fraction_bits(float(np.abs(u).max())), {}
     words = scaling.words(u, f)
     steps["encrypt u"], sealed = timed(lambda: secret.encrypt(words, cut, cores=CORES))
     steps["u crosses"], (sealed, u_mb) = timed(lambda: crossing(sealed))
