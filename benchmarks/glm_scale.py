@@ -4,10 +4,10 @@ Prediction before writing: a transform of 8192 numbers for three primes takes 75
 20 ns for each row and feature and 6 where transforms are kept; scaling and rounding 5 more. A party
 encrypts and opens for nanoseconds a row. For 100,000 x (30 + 300) that is 0.9 s of one core, for
 1,000,000 x (50 + 50) 3 s; on two cores 1 and 2 s, where FATE takes 136 s for the first on 16 cores.
-Outcome, on two idle cores: 0.85 s and 2.3 s, 1.6 and 4.2 s of processor time, 1.5 and 3.3 GB in all
-four processes (at a load of 5 to 7: 1.6 s and 2.4 s). A product takes 9 ns, 3 from the third time
-on; the second, which stores transforms in fresh memory, is the slowest with 21. Beside it a Paillier
-key of 2048 bits takes 12.6 us for each row and feature on two cores, plain NumPy 0.6 ns.
+Outcome, on two idle cores: 0.85 s and 2.3 s, 1.6 and 4.2 s of processor time, 1.5 and 3.3 GB in
+all four processes (at a load of 5 to 7: 1.6 s and 2.4 s). A product takes 9 ns, 3 from the third
+time on; the second, which stores transforms in fresh memory, is the slowest with 21. Beside it a
+Paillier key of 2048 bits takes 12.6 us a row and feature on two cores, plain NumPy 0.6 ns.
 
 `python -m benchmarks.glm_scale` measures the sizes below and the steps of one product;
 `python -m benchmarks.glm_scale ROWS GUEST_FEATURES HOST_FEATURES [BATCH [EPOCHS]]` one size.

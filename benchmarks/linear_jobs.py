@@ -6,8 +6,8 @@ Beside each stands scikit-learn's model on the pooled rows: seconds to fit, and 
 Prediction before writing: a job of five components costs 1 s without arithmetic. Lattice batches
 of 320 rows cost a few milliseconds of products, so 60 of them stay below a second; Paillier pays
 17 products mod n^2 a shown row and 4.5 an entry of X: 3 s at 1024 bits and 10 s at 2048.
-Outcome, on two idle cores: lattice 2.9 s whole, 1024 bits 8 to 12 s, 2048 bits 21 to 35 s (hosts are
-shown all 569 rows of every masked batch, which the prediction forgot).
+Outcome, on two idle cores: lattice 2.9 s whole, 1024 bits 8 to 12 s, 2048 bits 21 to 35 s (hosts
+are shown all 569 rows of every masked batch, which the prediction forgot).
 `python -m benchmarks.linear_jobs [NAME ...]` measures some of them.
 """
 
