@@ -65,13 +65,13 @@ def check(
     """Raises BadParameters where this party is configured otherwise than the guest, BadData where
     its rows are others or there are none.
 
-    frames: of this run; every party gives as many, None where it has no rows. trains: else the
+    frames: of this run, those to train on first; every party gives as many, or none at all. trains: else the
     run only predicts, and the arbiter takes no part. Cost: a pass over the ids.
     """
     if not isinstance(component, Trainer):
         return
     given = [frame for frame in frames if frame is not None]
-    if any(not frame.n_rows for frame in given):
+    if trains and given and not given[0].n_rows:
         raise BadData(
             f"{ctx.name}: there are no rows; if they come from Intersection, the parties have no "
             "id in common: check the id columns, and what the components before this one drop"
