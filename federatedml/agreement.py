@@ -65,8 +65,8 @@ def check(
     """Raises BadParameters where this party is configured otherwise than the guest, BadData where
     its rows are others or there are none.
 
-    frames: of this run, those to train on first; every party gives as many, or none at all. trains: else the
-    run only predicts, and the arbiter takes no part. Cost: a pass over the ids.
+    frames: of this run, those to train on first; every party gives as many, or none at all.
+    trains: else the run only predicts, and the arbiter takes no part. Cost: a pass over the ids.
     """
     if not isinstance(component, Trainer):
         return
