@@ -69,6 +69,7 @@ def cause(found: list[TaskRow]) -> str:
         return ""
     first = min(broken, key=lambda row: (row.end_time or 0, row.party_position))
     error = first.error_report.partition("\n")[0] or first.party_status
+    error = error.removeprefix(f"{first.component_name}: ")  # components name themselves
     return f"{first.role} {first.party_id}, {first.component_name}: {error}"
 
 
