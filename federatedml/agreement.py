@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from federatedml.component import Component, Ctx, Trainer
+from federatedml.component import Component, Ctx
 from federatedml.data.frame import Frame
 from federatedml.errors import BadData, BadParameters
 from federation import ARBITER, GUEST, HOST, Message, codec
@@ -68,7 +68,7 @@ def check(
     frames: of this run, those to train on first; every party gives as many, or none at all.
     trains: else the run only predicts, and the arbiter takes no part. Cost: a pass over the ids.
     """
-    if not isinstance(component, Trainer):
+    if not (component.agrees or component.aligned):
         return
     given = [frame for frame in frames if frame is not None]
     if trains and given and not given[0].n_rows:
@@ -86,7 +86,7 @@ def check(
         _compare_rows(ctx, given)
 
 
-def _settings(component: Trainer[Any]) -> dict[str, str]:
+def _settings(component: Component[Any]) -> dict[str, str]:
     found = {}
     for name in component.agrees:
         value = msgspec.to_builtins(getattr(component.params, name, None))

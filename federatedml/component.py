@@ -181,6 +181,12 @@ class Component(Generic[P]):
     code_path: ClassVar[Mapping[str, str]] = {}
     """Class name that FATE's inference DSL shows per role; default: module + Role."""
 
+    agrees: ClassVar[tuple[str, ...]] = ()
+    """Parameters that steer the conversation: training starts if all parties have the same."""
+
+    aligned: ClassVar[bool] = False
+    """Whether guest and hosts must hold the same rows in the same order."""
+
     def __init__(self, params: P) -> None:
         self.params = params
 
@@ -199,12 +205,6 @@ class Component(Generic[P]):
 
 class Trainer(Component[P]):
     """A component that learns from rows and predicts rows; see the module docstring."""
-
-    agrees: ClassVar[tuple[str, ...]] = ()
-    """Parameters that steer the conversation: training starts if all parties have the same."""
-
-    aligned: ClassVar[bool] = False
-    """Whether guest and hosts must hold the same rows in the same order."""
 
 
 _CATALOG: dict[str, type[Component[Any]]] = {}

@@ -99,6 +99,9 @@ def _plain(component: Component[Any], ctx: Ctx, inputs: Inputs) -> Outputs:
     method = method or component.stage("fit", ctx.role)
     if method is None:
         return Outputs()
+    given = [one.data for kind in KINDS for one in inputs.data.get(kind, ())]
+    frames = [data for data in given if isinstance(data, Frame)]
+    agreement.check(component, ctx, frames, trains=fits)
     outputs: Outputs = method(ctx, inputs)
     if outputs.model is None:
         outputs.model = inputs.model

@@ -66,7 +66,6 @@ class HeteroKmeansParam(Params, frozen=True, kw_only=True):
 class Wire:
     """All that leaves a party."""
 
-    n_rows = Message[int]({GUEST}, {HOST}, kind="plain", reveals="number of rows")
     start = Message[NDArray[np.int64]](
         {GUEST}, {HOST}, kind="plain", reveals="numbers of the rows that clusters start from"
     )
@@ -127,14 +126,12 @@ class HeteroKmeans(Component[HeteroKmeansParam]):
             )
         draw = np.random.default_rng(self.params.random_stat)
         start = np.sort(draw.choice(train.n_rows, self.params.k, replace=False)).astype(np.int64)
-        ctx.remote(Wire.n_rows, train.n_rows)
         ctx.remote(Wire.start, start)  # (1)
         return self._fit(ctx, inputs, train, points, start)
 
     def fit_host(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         train = _needed(ctx, inputs, TRAIN)
         points = Points(lr_model.features(train, ctx.name))
-        _same_rows(ctx, train)
         start = checked_rows(ctx.get(Wire.start), train.n_rows, ctx.guest, Wire.start)  # (1)
         if len(start) != self.params.k:
             raise ProtocolViolation(
@@ -199,12 +196,10 @@ class HeteroKmeans(Component[HeteroKmeansParam]):
 
     def transform_guest(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         data = _needed(ctx, inputs, PREDICT)
-        ctx.remote(Wire.n_rows, data.n_rows)
         return self._transform(ctx, inputs, data)
 
     def transform_host(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         data = _needed(ctx, inputs, PREDICT)
-        _same_rows(ctx, data)
         return self._transform(ctx, inputs, data)
 
     def _transform(self, ctx: Ctx, inputs: Inputs, data: Frame) -> Outputs:
@@ -265,16 +260,6 @@ def _assigned(ctx: Ctx, pads: Pads, points: Points, centroids: Floats) -> Ints:
     if not is_sound and arbiter is not None:
         raise ProtocolViolation(arbiter, Wire.assigned.name, f"no clusters of {points.n_rows} rows")
     return assigned
-
-
-def _same_rows(ctx: Ctx, data: Frame) -> None:
-    """Raises BadData unless this host has as many rows as the guest."""
-    n_rows = ctx.get(Wire.n_rows)
-    if n_rows != data.n_rows:
-        raise BadData(
-            f"{ctx.name}: this host has not as many rows as the guest, {n_rows}; clustering needs "
-            "the same rows at every party: put an Intersection before it"
-        )
 
 
 def _needed(ctx: Ctx, inputs: Inputs, kinds: Sequence[str]) -> Frame:

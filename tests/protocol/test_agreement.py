@@ -6,6 +6,7 @@ import pytest
 
 from federatedml import agreement, runner
 from federatedml.component import Ctx, Inputs, NamedData
+from federatedml.components.hetero_kmeans import HeteroKmeans
 from federatedml.components.hetero_linr import HeteroLinRModel
 from federatedml.components.hetero_lr import HeteroLR
 from federatedml.components.hetero_sshe_lr import HeteroSSHELR
@@ -30,12 +31,12 @@ def frame(party, order=None, n=N):
     return Frame(ids, rng.normal(size=(n, 2)), FrameSchema(header=["a", "b"]), label=label)
 
 
-def trained(component, given, frames=None, model=None, parties=(G, H, A)):
+def trained(component, given, frames=None, model=None, parties=(G, H, A), base=SHORT):
     """Everyone's run of one job. given: parameters by party."""
 
     def of(party):
         def play(ctx):
-            params = parse(component.Params, SHORT | given.get(party, {}), component.module)
+            params = parse(component.Params, base | given.get(party, {}), component.module)
             data = (frames or {}).get(party, None if party == A else frame(party))
             named = [] if data is None else [NamedData("intersection_0", "data", data)]
             return runner.run(component(params), ctx, Inputs({"train_data": named}, model=model))
@@ -64,6 +65,14 @@ def test_a_party_configured_otherwise_is_told_which_parameter_differs(component,
     name = next(iter(given))
     with pytest.raises(BadParameters, match=rf"{name} is .* at the guest.*component_parameters"):
         trained(component, {party: given}, parties=parties)
+
+
+def test_clusters_are_agreed_on_too():
+    few = {"k": 2, "max_iter": 2, "random_stat": 1}
+    with pytest.raises(BadParameters, match="k is 3 here and 2 at the guest"):
+        trained(HeteroKmeans, {H: {"k": 3}}, base=few)
+    with pytest.raises(BadData, match="output of Intersection"):
+        trained(HeteroKmeans, {}, {H: frame(H, np.arange(N)[::-1])}, base=few)
 
 
 def test_what_is_a_partys_own_affair_may_differ():
