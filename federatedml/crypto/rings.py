@@ -101,12 +101,6 @@ def from_integers(x: Integers, word_bits: WordBits) -> Words:
     return np.stack([low, low >> 63], axis=-1).view(np.uint64)
 
 
-def is_negative(words: Words, word_bits: WordBits) -> NDArray[np.bool_]:
-    """The highest bit of every element."""
-    top = words if word_bits == 64 else words[..., 1]
-    return (top >> np.uint64(63)).astype(np.bool_)
-
-
 def add(a: Words, b: Words, word_bits: WordBits) -> Words:
     """a + b; shapes broadcast."""
     return a + b if word_bits == 64 else _elementwise(ring_kernels.add, a, b)
