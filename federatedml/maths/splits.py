@@ -95,13 +95,13 @@ def best_splits(
     for to_left in (False, True) if rules.use_missing else (False,):
         left = known + missing if to_left else known
         n_left = n_known + n_missing if to_left else n_known
-        gain = _gain(left, n_left, total[:, :, None], n_total[:, :, None], whole, rules)
+        gain = gains(left, n_left, total[:, :, None], n_total[:, :, None], whole, rules)
         cuts = np.arange(gain.shape[2]) < n_cuts[None, :, None]
         best.append((np.where(cuts, gain, -np.inf), left, n_left))
     return _picked(best)
 
 
-def _gain(
+def gains(
     left: Floats,
     n_left: NDArray[np.int64],
     total: Floats,
@@ -109,6 +109,10 @@ def _gain(
     whole: Floats,
     rules: Rules,
 ) -> Floats:
+    """What cutting rows in two gains; -inf where a side has too little. Shapes broadcast.
+
+    left: (..., 2c) and n_left (...) of the left side; total, n_total, whole (the score): of both.
+    """
     right, n_right = total - left, n_total - n_left
     gain = _floored(score(left, rules) + score(right, rules) - whole)
     c = left.shape[-1] // 2
