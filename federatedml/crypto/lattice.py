@@ -55,10 +55,12 @@ class SealedVector:
     @cached_property
     def seeded(self) -> Floats:
         """The other half, c1, in the shape of ``values``: drawn from the seed."""
+        return np.stack([self.seeded_block(i) for i in range(len(self.values))])
+
+    def seeded_block(self, number: int) -> Floats:
+        """One block of ``seeded``, which is drawn but not kept; (primes, N)."""
         p = self.params
-        return np.stack(
-            [sampling.uniform(self.seed, i, p.primes, p.degree) for i in range(len(self.values))]
-        )
+        return sampling.uniform(self.seed, number, p.primes, p.degree)
 
     def __describe__(self) -> str:
         return f"SealedVector[{self.tile.inner}]"
@@ -116,7 +118,7 @@ class PublicKey:
         def finish(number: int, total: Floats) -> None:
             at = number * cut.output_block
             part = masks[at : at + cut.output_block]
-            c0[:, at : at + len(part)], c1[number] = _returned(self, cut, total, part)
+            c0[:, at : at + len(part)], c1[number] = returned(self, cut, total, part)
 
         _each_result(pairs, cut, cores, finish)
         product = SealedProduct(p, cut, self.fingerprint, c0, c1)
@@ -265,10 +267,11 @@ def _constants(params: Parameters) -> _Constants:
     )
 
 
-def _returned(key: PublicKey, cut: Tile, total: Floats, masks: Words) -> tuple[Floats, Floats]:
+def returned(key: PublicKey, cut: Tile, total: Floats, masks: Words) -> tuple[Floats, Floats]:
     """One result block: fresh, flooded, masked, and modulo the kept primes only.
 
-    total: (2, primes, N) values. Returns c0 (kept, outputs here) and c1 (kept, N).
+    total: (2, primes, N) values within p, which are used up. masks: (outputs here, words); zeros
+    for results that the key's owner is to read. Returns c0 (kept, outputs here), c1 (kept, N).
     """
     p = key.params
     consts, table, stream = _constants(p), tables(p.primes, p.degree), sampling.secret_stream()
@@ -371,6 +374,7 @@ __all__ = [
     "keygen",
     "parameters",
     "prepare",
+    "returned",
     "tile",
     "warm",
 ]
