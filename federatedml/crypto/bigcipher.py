@@ -214,16 +214,22 @@ class PublicKey:
         Cost: 17 products mod n^2 a value for Paillier of 1024 bits, 24 for 2048; of OU mod n and
         9 more for the default bits.
         """
+        plain = fixedpoint.encode(values, scale_bits, bits)
+        return self.encrypt_whole(plain, scale_bits=scale_bits, bits=bits, cores=cores)
+
+    def encrypt_whole(
+        self, plain: list[int], *, scale_bits: int = 0, bits: int, cores: int = 1
+    ) -> CipherVector:
+        """``encrypt`` for what are integers already: the caller sees to |m| < 2^bits."""
         self._check_range("the range of a number", bits)
         group, modulus = self.group, self.modulus
-        plain = fixedpoint.encode(values, scale_bits, bits)
         group.prepare()
 
         def work(start: int, stop: int) -> list[mpz]:
             return [group.bare(m, bits) * group.zero() % modulus for m in plain[start:stop]]
 
         sealed = parallel.spread(
-            work, len(plain), cores=cores, width=parallel.width_of(modulus), least=self._worth(20)
+            work, len(plain), cores=cores, width=parallel.width_of(modulus), least=self.worth(20)
         )
         return CipherVector(self, sealed, scale_bits, bits)
 
@@ -303,7 +309,7 @@ class PublicKey:
             len(columns),
             cores=cores,
             width=parallel.width_of(self.modulus),
-            least=max(1, self._worth(5) // max(1, len(c))),
+            least=max(1, self.worth(5) // max(1, len(c))),
         )
         return CipherVector(self, found, c.scale_bits + scale_bits, bits)
 
@@ -363,7 +369,7 @@ class PublicKey:
         blinding = Blinding(group.wrap, masks, c.scale_bits, len(c), per_text, slot)
         return CipherVector(self, hidden, c.scale_bits, None), blinding
 
-    def _worth(self, products: int) -> int:
+    def worth(self, products: int) -> int:
         """How many items of so many products take 20 ms: what is worth a fork."""
         seconds = 1.9e-6 * (self.modulus.bit_length() / 2048) ** 1.7
         return max(1, int(0.02 / (products * seconds)))
@@ -405,16 +411,29 @@ class SecretKey:
 
     def decrypt(self, c: CipherVector) -> Floats:
         """(n,) real numbers. Raises DecryptedOutOfRange for one beyond the vector's bound."""
+        return fixedpoint.decode(self.decrypt_whole(c), c.scale_bits)
+
+    def decrypt_whole(self, c: CipherVector, *, cores: int = 1) -> list[int]:
+        """The plaintexts themselves. Raises DecryptedOutOfRange for one beyond the bound."""
         bits, modulus = _known(c), self.owner.plain_modulus
-        plain = [_centred(m, modulus) for m in self._opened(c)]
+        plain = [_centred(m, modulus) for m in self._opened(c, cores)]
         if any(abs(m).bit_length() > bits for m in plain):
             raise DecryptedOutOfRange
-        return fixedpoint.decode(plain, c.scale_bits)
+        return plain
 
-    def _opened(self, c: CipherVector) -> list[int]:
+    def _opened(self, c: CipherVector, cores: int = 1) -> list[int]:
         if c.key != self.public:
             raise ForeignKey
-        return self.owner.residues(c.values)
+
+        def work(start: int, stop: int) -> list[mpz]:
+            return [mpz(m) for m in self.owner.residues(c.values[start:stop])]
+
+        width, least = (
+            parallel.width_of(self.public.modulus),
+            self.public.worth(c.key.key_bits // 4),
+        )
+        found = parallel.spread(work, len(c), cores=cores, width=width, least=least)
+        return [int(m) for m in found]
 
 
 def prime(bits: int) -> mpz:

@@ -1,6 +1,7 @@
 """What can go wrong with ciphertexts. Messages carry sizes, never values: those are secrets.
 
 CryptoError
+├── KeyTooShort           a key without room for what is to be encrypted
 ├── PlaintextOutOfRange   a number does not fit its declared range, or a sum the key
 ├── DecryptedOutOfRange   a plaintext is beyond what its vector states
 ├── MissingLibrary        a scheme's optional library is not installed
@@ -15,6 +16,14 @@ from __future__ import annotations
 
 class CryptoError(Exception):
     """Root of this package's errors."""
+
+
+class KeyTooShort(CryptoError, ValueError):
+    def __init__(self, scheme: str, key_bits: int, what: str, least: int) -> None:
+        super().__init__(
+            f"a {scheme} key of {key_bits} bits has no room for {what}: set key_length in "
+            f"encrypt_param to {least} or more"
+        )
 
 
 class PlaintextOutOfRange(CryptoError, ValueError):

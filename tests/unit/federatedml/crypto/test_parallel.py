@@ -40,7 +40,7 @@ def test_a_lost_helper_is_an_error_and_not_a_wrong_sum(monkeypatch):
 
 def test_products_on_two_cores_are_those_on_one(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(paillier.PublicKey, "_worth", lambda *_: 1)
+    monkeypatch.setattr(paillier.PublicKey, "worth", lambda *_: 1)
     public, secret = paillier.keygen(256)
     rng = np.random.default_rng(2)
     x, u = rng.normal(size=(20, 5)), rng.normal(size=20)
