@@ -21,7 +21,8 @@ class Ensemble:
     """trees: by round; where a tree has one output, one tree per output in each round.
     gains: (m,) of the nodes of each tree, zero where unknown. start (c,): the score before any
     tree. names (k,): of the features, in the order of the trees' numbers. objective, params:
-    FATE's names. zero_as_missing: zeros go where missing values go."""
+    FATE's names. zero_as_missing: zeros go where missing values go. classes: the labels that the
+    outputs (of two classes: the sign) stand for."""
 
     trees: Sequence[Tree]
     gains: Sequence[Floats]
@@ -31,6 +32,7 @@ class Ensemble:
     objective: str
     params: Sequence[float] = ()
     zero_as_missing: bool = False
+    classes: Sequence[str] = ()
 
     @property
     def n_outputs(self) -> int:
