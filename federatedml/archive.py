@@ -61,6 +61,8 @@ def load(path: Path) -> Model:
     struct = find(content.module).Model
     if struct is None:
         raise BadModel(f"{content.module} keeps no model, but {path} holds one")
+    kinds = [struct, *struct.__subclasses__()]  # of a component whose roles keep different ones
+    struct = next((kind for kind in kinds if kind.meta_name == content.meta_name), struct)
     try:
         return msgspec.convert({"meta": content.meta, "param": content.param}, struct)
     except msgspec.ValidationError as error:

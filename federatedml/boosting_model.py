@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from federatedml.boosting_params import BoostingParams
 from federatedml.component import Model
+from federatedml.lr_model import Label
 from federatedml.maths.glm import Floats
 from federatedml.maths.trees import LEAF, Tree
 
@@ -28,7 +31,7 @@ class CriterionMeta(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class TreeMeta(msgspec.Struct, kw_only=True, rename="camel"):
-    criterion_meta: CriterionMeta = CriterionMeta()
+    criterion_meta: CriterionMeta = msgspec.field(default_factory=CriterionMeta)
     max_depth: int = 3
     min_sample_split: int = 2
     min_impurity_split: float = 1e-3
@@ -48,11 +51,11 @@ class ObjectiveMeta(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class BoostingMeta(msgspec.Struct, kw_only=True, rename="camel"):
-    tree_meta: TreeMeta = TreeMeta()
+    tree_meta: TreeMeta = msgspec.field(default_factory=TreeMeta)
     learning_rate: float = 0.3
     num_trees: int = 5
-    quantile_meta: QuantileMeta = QuantileMeta()
-    objective_meta: ObjectiveMeta = ObjectiveMeta()
+    quantile_meta: QuantileMeta = msgspec.field(default_factory=QuantileMeta)
+    objective_meta: ObjectiveMeta = msgspec.field(default_factory=ObjectiveMeta)
     task_type: str = ""
     n_iter_no_change: bool = False
     tol: float = 0.0
@@ -100,6 +103,8 @@ class Importance(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class BoostingParam(msgspec.Struct, kw_only=True, rename="camel"):
+    """labels: ours: the classes where they are other than whole numbers."""
+
     tree_num: int = 0
     trees: list[TreeParamOut] = []
     init_score: list[float] = []
@@ -107,6 +112,7 @@ class BoostingParam(msgspec.Struct, kw_only=True, rename="camel"):
     tree_dim: int = 1
     num_classes: int = 0
     classes: list[str] = []
+    labels: list[Label] | UnsetType = UNSET
     feature_importances: list[Importance] = []
     feature_name_fid_mapping: dict[int, str] = {}
     best_iteration: int = -1
@@ -120,6 +126,17 @@ class BoostingModel(Model, kw_only=True):
 
     meta: BoostingMeta
     param: BoostingParam
+
+
+def classes_shown(classes: Sequence[Label]) -> dict[str, Any]:
+    """The fields of a model's param that tell its classes."""
+    whole = all(isinstance(c, int) for c in classes)
+    return {"classes": [str(c) for c in classes], "labels": UNSET if whole else list(classes)}
+
+
+def labels_of(param: BoostingParam) -> list[Label]:
+    """The classes in the order of the model's probabilities; none for a regression."""
+    return [int(c) for c in param.classes] if param.labels is UNSET else list(param.labels)
 
 
 @dataclass(frozen=True)

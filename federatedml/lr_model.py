@@ -206,23 +206,29 @@ def features(frame: Frame, component: str, header: Sequence[str] | None = None) 
     Raises BadData for text, missing values and |x| > 1e8, BadModel for a missing column. The
     messages go to every party: they name columns only by their anonymous names.
     """
-    if frame.texts is not None and frame.texts.num_columns:
-        raise BadData(f"{component}: text features cannot be learnt; encode or drop them")
-    x, shown = frame.x, anonymous_names(frame)
-    names = list(frame.schema.header)
-    if header is not None and list(header) != names:
-        if missing := set(header) - set(names):
-            raise BadModel(
-                f"{component}: the data lacks {len(missing)} of the model's {len(header)} columns"
-            )
-        at = [names.index(name) for name in header]
-        x, shown = x[:, at], [shown[i] for i in at]
+    x, shown = ordered(frame, component, header)
     entries = x.data if sparse.issparse(x) else x
     with np.errstate(invalid="ignore"):  # nan makes a minimum nan, and comparisons false
         low, high = entries.min(initial=0.0), entries.max(initial=0.0)
     if not (low >= -MAX_FEATURE and high <= MAX_FEATURE):
         raise BadData(f"{component}: {_unlearnable(x, shown)}")
     return x
+
+
+def ordered(frame: Frame, component: str, header: Sequence[str] | None) -> tuple[Matrix, list[str]]:
+    """(n, k) the columns in the order of the model's header if one is given, and the names that
+    others may see. Raises BadData for text, BadModel for a missing column."""
+    if frame.texts is not None and frame.texts.num_columns:
+        raise BadData(f"{component}: text features cannot be learnt; encode or drop them")
+    x, shown, names = frame.x, anonymous_names(frame), list(frame.schema.header)
+    if header is None or list(header) == names:
+        return x, shown
+    if missing := set(header) - set(names):
+        raise BadModel(
+            f"{component}: the data lacks {len(missing)} of the model's {len(header)} columns"
+        )
+    at = [names.index(name) for name in header]
+    return x[:, at], [shown[i] for i in at]
 
 
 def anonymous_names(frame: Frame) -> list[str]:

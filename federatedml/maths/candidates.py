@@ -91,7 +91,7 @@ def best(left: Floats, total: Floats, rules: Rules, counts: Counts | None, n_tot
         none = [np.empty(0, dtype=np.int64) for _ in range(p)]
         return Best(np.full(p, -np.inf), np.zeros((p, left.shape[2])), none)
     n_all = n_total[:, None]
-    n_left = np.where(n_all > 1, 1, 0) if counts is None else counts
+    n_left = np.broadcast_to(n_all > 1, (p, m)).astype(np.int64) if counts is None else counts
     whole = splits.score(total[:, None], rules)
     gain = splits.gains(left, n_left, total[:, None], n_all, whole, rules)
     top = gain.max(axis=1)

@@ -128,7 +128,7 @@ def grow(
         _divided(tree, cuts, parents, found.of(split), rules)
         moved(codes, cuts.n_bins, tree, at, parents.nodes)
         if depth + 1 < max_depth:
-            level = _children(codes, cuts.n_bins, tree, at, parents, stats, cores)
+            level = next_level(codes, cuts.n_bins, tree, at, parents, stats, cores)
     return tree.finished(), at
 
 
@@ -177,7 +177,26 @@ def moved(
     at[rows] = np.where(goes_left, np.array(tree.left)[node], np.array(tree.right)[node])
 
 
-def _children(
+def smaller(tree: Growing, parents: list[int]) -> tuple[list[int], NDArray[np.bool_]]:
+    """Of each pair of children the one with fewer rows, and (p,) whether it is the left one."""
+    n_left = np.array([tree.count[tree.left[node]] for node in parents])
+    is_left = 2 * n_left <= np.array([tree.count[node] for node in parents])
+    found = [tree.left[node] + (not left) for node, left in zip(parents, is_left, strict=True)]
+    return found, is_left
+
+
+def siblings(parents: Any, small: Any, is_left: NDArray[np.bool_]) -> Any:
+    """(2p, ...) of both children from their parents' sums and those of one child each; left first.
+
+    parents, small: (p, ...). is_left: (p,) whether ``small`` is the left one.
+    """
+    first = is_left.reshape(-1, *[1] * (small.ndim - 1))
+    big = parents - small
+    both = np.stack([np.where(first, small, big), np.where(first, big, small)], axis=1)
+    return both.reshape(-1, *small.shape[1:])
+
+
+def next_level(
     codes: Codes,
     n_bins: int,
     tree: Growing,
@@ -186,27 +205,21 @@ def _children(
     stats: Floats,
     cores: int,
 ) -> Level:
-    """The next level: the smaller child of each pair is summed, its sibling is the difference."""
-    left = [tree.left[node] for node in parents.nodes]
-    n_left = np.array([tree.count[child] for child in left])
-    is_left = 2 * n_left <= np.array([tree.count[node] for node in parents.nodes])
-    summed = np.array(left) + ~is_left
-    place = np.full(len(tree.feature), -1, dtype=np.int32)
+    """Both children of every parent: the smaller one is summed, its sibling is the difference.
+
+    at: (n,) the node of each row, below 0 where it does not count.
+    """
+    summed, is_left = smaller(tree, parents.nodes)
+    place = np.full(len(tree.feature) + 1, -1, dtype=np.int32)  # the last for rows below 0
     place[summed] = np.arange(len(summed))
-    rows = np.flatnonzero(at >= 0)
-    rows = rows[place[at[rows]] >= 0]
+    rows = np.flatnonzero(place[at] >= 0)
     small, few = histograms(
         codes, n_bins, rows, place[at[rows]], len(summed), stats[rows], cores=cores
     )
-    big, many = parents.sums - small, parents.counts - few
-    order = [child for first in left for child in (first, first + 1)]
-    shape = (len(order), *small.shape[1:])
-    first = is_left[:, None, None, None]
-    sums = np.stack([np.where(first, small, big), np.where(first, big, small)], axis=1)
-    counts = np.stack(
-        [np.where(first[..., 0], few, many), np.where(first[..., 0], many, few)], axis=1
+    order = [child for node in parents.nodes for child in (tree.left[node], tree.right[node])]
+    return Level(
+        order, siblings(parents.sums, small, is_left), siblings(parents.counts, few, is_left)
     )
-    return Level(order, sums.reshape(shape), counts.reshape(shape[:-1]))
 
 
 _NUMBERS, _INTS, _FLAGS = (
