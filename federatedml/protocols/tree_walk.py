@@ -1,0 +1,296 @@
+"""Prediction with vertical trees, level by level: in which leaf of every tree a row ends.
+
+Parties  guest: features X_g, its own questions; hosts: features X_h, their own questions.
+         All know the shape of the trees and who asks at which node.
+Round    for each batch of rows
+         (1) guest            moves every row through its own nodes, in all trees at once
+         (2) guest -> hosts   to each host at whose nodes rows wait: which rows, at which nodes
+         (3) hosts -> guest   for each of them the exit that is reached by the host's own questions
+             until all rows are in leaves; at the end
+         (4) guest -> hosts   that nothing more will be asked
+Cost     at most one round trip per level of the deepest tree, for all trees and hosts together: a
+         party asks all its consecutive questions in one go. A row and node that waits takes a bit
+         for each row of the batch, or 4 bytes if that is less; an answer as many bits as it takes
+         to tell the exits apart, mostly one.
+Trusts   everyone to follow the protocol (semi-honest); what each party learns:
+         docs/security/tree_prediction.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from federatedml.boosting_model import SharedTree
+from federatedml.crypto import threads
+from federatedml.errors import BadModel
+from federatedml.maths import walks
+from federatedml.maths.glm import Floats, Matrix
+from federatedml.maths.walks import Forest, Nodes, Sparse, Waiting
+from federation import GUEST, HOST, Context, Message, Party, codec
+from federation.errors import ProtocolViolation
+
+POSITIONS = 20_000_000
+"""Rows x trees that are walked at a time: 80 MB at the guest."""
+
+
+@codec.wire_struct
+class Question(msgspec.Struct, frozen=True):
+    """Where do these rows go? Of rows first to first + n_rows - 1, those that ``Waiting`` lists
+    at each of the nodes. No nodes: nothing more will be asked.
+
+    model: fingerprint of the trees. tree, node (k,): of the receiver, in rising order.
+    """
+
+    model: bytes
+    first: int
+    n_rows: int
+    tree: NDArray[np.uint32]
+    node: NDArray[np.uint32]
+    counts: NDArray[np.uint32]
+    bits: NDArray[np.uint8]
+    rows: NDArray[np.uint32]
+
+    def __describe__(self) -> str:
+        return f"Question[{len(self.node)} nodes, {self.n_rows} rows]"
+
+
+class Wire:
+    """All that leaves a party. Both messages show readable values to the receiver."""
+
+    question = Message[Question](
+        {GUEST},
+        {HOST},
+        kind="plain",
+        reveals="which rows come to each of the receiver's own nodes: what all questions above "
+        "one, of whichever party, have in common for a row",
+    )
+    exits = Message[NDArray[np.uint8]](
+        {HOST},
+        {GUEST},
+        kind="plain",
+        reveals="which way each row goes at the sender's nodes that it comes to",
+    )
+
+
+def leaves_at_guest(
+    ctx: Context, trees: Sequence[SharedTree], x: Matrix, *, absent: float = 0.0
+) -> NDArray[np.int32]:
+    """(n, T) the leaf of every row in every tree.
+
+    x: (n, k) of the guest; nan where a value is missing. absent: of a csr matrix, the value of
+    entries that are not stored. Raises BadModel for trees that do not fit this party, and
+    ProtocolViolation.
+    """
+    forest = forest_of(ctx, trees, x)
+    read = walks.readable(x, absent)
+    prints = {host: fingerprint(trees, host) for host in ctx.hosts}
+    out = np.zeros((x.shape[0], len(trees)), dtype=np.int32)
+    for rows in batches(x.shape[0], len(trees)):
+        at = np.tile(forest.first[:-1], rows.stop - rows.start)
+        _walk_all(ctx, forest, read, rows, at, prints)
+        out[rows] = at.reshape(-1, len(trees)) - forest.first[:-1]
+    for host in ctx.hosts:
+        ctx.remote(Wire.question, _END, to=host)  # (4)
+    return out
+
+
+def answer_at_host(
+    ctx: Context, trees: Sequence[SharedTree], x: Matrix, *, absent: float = 0.0
+) -> None:
+    """Answer the guest's questions about this party's nodes until there are no more.
+
+    x, absent: as of ``leaves_at_guest``, of this party. Raises BadModel for trees that do not
+    fit this party, and ProtocolViolation for questions that are not about its own nodes.
+    """
+    forest, model = forest_of(ctx, trees, x), fingerprint(trees, ctx.me)
+    read, cores = walks.readable(x, absent), getattr(ctx, "cores", 1)
+    while (question := ctx.get(Wire.question)).model:  # (2)
+        if question.model != model:
+            problem = "it asks about other trees than this party has: predict with one model"
+            raise ProtocolViolation(ctx.guest, Wire.question.name, problem)
+        try:
+            asked = _asked(question, forest, ctx.parties.index(ctx.me), x.shape[0])
+            lists = asked.lists()
+        except ValueError as error:
+            raise ProtocolViolation(ctx.guest, Wire.question.name, str(error)) from error
+        codes = _answers(forest, read, question.first, asked.nodes, lists, cores)
+        ctx.remote(Wire.exits, _planes(codes, _width(forest, asked.nodes)))  # (3)
+
+
+def forest_of(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> Forest:
+    """This party's trees as flat arrays. Raises BadModel."""
+    number = {f"{p.role}:{p.party_id}": i for i, p in enumerate(ctx.parties)} | {"": walks.NOBODY}
+    askers = []
+    for t, shared in enumerate(trees):
+        if unknown := set(shared.sites) - set(number):
+            raise BadModel(
+                f"tree {t} has questions of {min(unknown)}, which takes no part in this job: "
+                "predict with the parties of the training"
+            )
+        askers.append(np.array([number[site] for site in shared.sites], dtype=np.int32))
+    try:
+        me = ctx.parties.index(ctx.me)
+        return walks.forest([s.tree for s in trees], askers, me, x.shape[1])
+    except ValueError as error:
+        raise BadModel(str(error)) from error
+
+
+def fingerprint(trees: Sequence[SharedTree], host: Party) -> bytes:
+    """16 bytes that name the shape of all trees in which the host asks something."""
+    site, digest = f"{host.role}:{host.party_id}", hashlib.blake2b(digest_size=16)
+    for t, shared in enumerate(trees):
+        if site in shared.sites:
+            digest.update(f"{t} {shared.sites}".encode())
+            digest.update(np.stack([shared.tree.left, shared.tree.right]).astype("<i4").tobytes())
+    return digest.digest()
+
+
+def batches(n_rows: int, n_trees: int) -> Iterator[slice]:
+    """All rows, in parts of at most POSITIONS rows x trees."""
+    if n_trees:
+        size = max(1, POSITIONS // n_trees)
+        for start in range(0, n_rows, size):
+            yield slice(start, min(start + size, n_rows))
+
+
+def _walk_all(
+    ctx: Context,
+    forest: Forest,
+    x: Floats | Sparse,
+    rows: slice,
+    at: Nodes,
+    prints: Mapping[Party, bytes],
+) -> None:
+    """Move the rows of a batch to their leaves. at: (rows * T,) roots, then leaves."""
+    numbers, cores = np.arange(rows.start, rows.stop, dtype=np.int32), getattr(ctx, "cores", 1)
+    while True:
+        walks.walk(forest, x, numbers, at, cores=cores)  # (1)
+        counts = walks.waiting(forest, at)
+        if not counts.any():
+            return
+        asked = {}
+        for host in ctx.hosts:
+            party = ctx.parties.index(host)
+            part = walks.by_node(forest, at, len(numbers), party, counts)
+            if len(part.nodes):
+                question = _question(forest, part, prints[host], rows.start)
+                ctx.remote(Wire.question, question, to=host)  # (2)
+                asked[host] = part
+        codes = [_codes(ctx, host, part, forest) for host, part in asked.items()]
+        wrong = walks.move(forest, at, list(asked.values()), codes)
+        if wrong >= 0:
+            raise ProtocolViolation(
+                ctx.parties[forest.asker[wrong]], Wire.exits.name, "no exit of the node asked for"
+            )
+
+
+def _question(forest: Forest, asked: Waiting, model: bytes, first: int) -> Question:
+    tree = forest.tree_of(asked.nodes)
+    node = asked.nodes - forest.first[tree]
+    return Question(
+        model,
+        first,
+        asked.n_rows,
+        tree.astype(np.uint32),
+        node.astype(np.uint32),
+        asked.counts,
+        asked.bits,
+        asked.rows,
+    )
+
+
+_NONE, _NO_BITS = np.empty(0, np.uint32), np.empty(0, np.uint8)
+_END = Question(b"", 0, 0, _NONE, _NONE, _NONE, _NO_BITS, _NONE)
+
+
+def _asked(question: Question, forest: Forest, me: int, n_rows: int) -> Waiting:
+    """The question in this party's numbers. n_rows: this party has.
+
+    Raises ValueError, saying what is wrong with it.
+    """
+    q = question
+    if not all(isinstance(a, int) for a in (q.first, q.n_rows)) or not (
+        0 <= q.first < q.first + q.n_rows <= n_rows
+    ):
+        raise ValueError(f"rows that are not among the {n_rows} of this party")
+    words = (q.tree, q.node, q.counts, q.rows)
+    if not all(_is_flat(a, np.uint32) for a in words) or not _is_flat(q.bits, np.uint8):
+        raise ValueError("not the arrays of a question")
+    if not len(q.tree) == len(q.node) == len(q.counts):
+        raise ValueError("not one tree, node and count each")
+    tree, node = q.tree.astype(np.int64), q.node.astype(np.int64)
+    if len(tree) == 0 or tree.max() >= forest.n_trees:
+        raise ValueError(f"a tree that is not among {forest.n_trees}")
+    nodes = forest.first[tree] + node
+    if (nodes >= forest.first[tree + 1]).any() or (forest.asker[nodes] != me).any():
+        raise ValueError("a node that is not one of this party's")
+    if (np.diff(nodes) <= 0).any():
+        raise ValueError("nodes that do not rise")
+    counts = q.counts.astype(np.int64)
+    if counts.min() < 1 or np.bincount(tree, counts).max() > q.n_rows:
+        raise ValueError("a node without rows, or more rows in a tree than there are")
+    return Waiting(q.n_rows, nodes.astype(np.int32), q.counts, q.bits, q.rows)
+
+
+def _is_flat(found: object, dtype: type[np.generic]) -> bool:
+    return isinstance(found, np.ndarray) and found.dtype == dtype and found.ndim == 1
+
+
+def _answers(
+    forest: Forest,
+    x: Floats | Sparse,
+    first: int,
+    nodes: Nodes,
+    lists: Sequence[Nodes],
+    cores: int,
+) -> NDArray[np.unsignedinteger]:
+    """The exits that the rows of each node reach, one node after the other."""
+    dtype = _dtype(_width(forest, nodes))
+
+    def work(i: int) -> NDArray[np.unsignedinteger]:
+        at = np.full(len(lists[i]), nodes[i], dtype=np.int32)
+        walks.walk(forest, x, lists[i] + np.int32(first), at)
+        return np.asarray((forest.rank[at] - forest.entry[nodes[i]]).astype(dtype))
+
+    return np.concatenate(threads.each(work, range(len(nodes)), cores))
+
+
+def _codes(
+    ctx: Context, host: Party, asked: Waiting, forest: Forest
+) -> NDArray[np.unsignedinteger]:
+    """Step (3): a host's answers. Raises ProtocolViolation for too few or too many."""
+    planes = ctx.get(Wire.exits, source=host)
+    n_answers, width = int(asked.counts.sum(dtype=np.int64)), _width(forest, asked.nodes)
+    if planes.shape != (width, (n_answers + 7) // 8):
+        problem = f"{codec.describe(planes)} for {n_answers} answers of {width} bits"
+        raise ProtocolViolation(host, Wire.exits.name, problem)
+    codes = np.zeros(n_answers, dtype=_dtype(width))
+    for bit in range(width):
+        plane = np.unpackbits(planes[bit], count=n_answers, bitorder="little")
+        codes |= plane.astype(codes.dtype) << codes.dtype.type(bit)
+    return codes
+
+
+def _planes(codes: NDArray[np.unsignedinteger], width: int) -> NDArray[np.uint8]:
+    """(width, ceil(n / 8)) the lowest bits of all codes, then the next ones."""
+    one = codes.dtype.type(1)
+    return np.stack(
+        [
+            np.packbits((codes >> codes.dtype.type(bit)) & one, bitorder="little")
+            for bit in range(width)
+        ]
+    )
+
+
+def _width(forest: Forest, nodes: Nodes) -> int:
+    """Bits of an answer: as many as the node with the most exits takes."""
+    return int(forest.ends[nodes].max() - 1).bit_length()
+
+
+def _dtype(width: int) -> type[np.unsignedinteger]:
+    return np.uint8 if width <= 8 else np.uint32
