@@ -23,7 +23,7 @@ Gains = Mapping[int, float]
 def whole(model: BoostingModel) -> Ensemble:
     """A model whose party holds every question, as a horizontal one's does. Raises BadModel."""
     trees = [_own(stored) for stored in model.param.trees]
-    found = {i.fid: max(_gain(i), 0.0) for i in model.param.feature_importances}
+    found = {i.fid: _gain(i) for i in model.param.feature_importances}
     return _ensemble(model.meta, model.param, trees, _names(model), found)
 
 
@@ -46,7 +46,7 @@ def merged(
     for i, stored in enumerate(guest.param.trees):
         parts = {party: part.param.trees[i] for party, part in hosts.items()}
         trees.append(_joined(stored, parts, starts))
-    found = _merged_gains(guest, hosts, starts)
+    found = _merged_gains(guest, starts)
     names = merged_names(own, listed, rename=rename)
     return _ensemble(guest.meta, guest.param, trees, names, found)
 
@@ -124,34 +124,27 @@ def _gain(entry: boosting_model.Importance) -> float:
     return entry.importance if entry.main == "gain" else entry.importance2
 
 
-def _merged_gains(
-    guest: BoostingModel, hosts: Mapping[str, BoostingModel], starts: Mapping[str, int]
-) -> Gains:
-    """What the guest noted of gains; it names a host's features anonymously, or by number."""
+def _merged_gains(guest: BoostingModel, starts: Mapping[str, int]) -> Gains:
+    """What the guest noted of gains, its own and, where it knows them, the hosts'."""
     found: dict[int, float] = {}
-    places: dict[tuple[str, str], int] = {}
-    for party, part in hosts.items():
-        place = {name: i for i, name in part.param.feature_name_fid_mapping.items()}
-        for anonymous, name in part.param.anonymous_name_mapping.items():
-            if name in place:
-                places[f"host:{party}", anonymous] = starts[party] + place[name]
     for entry in guest.param.feature_importances:
-        if entry.sitename.startswith("host"):
-            at = places.get((entry.sitename, entry.fullname))
-        else:
-            at = entry.fid
-        if at is not None:
-            found[at] = found.get(at, 0.0) + max(_gain(entry), 0.0)
+        _, is_host, party = entry.sitename.partition("host:")
+        if not is_host or party in starts:
+            found[starts.get(party, 0) + entry.fid] = _gain(entry)
     return found
 
 
 def _per_node(trees: Sequence[Tree], gains: Gains, n_features: int) -> list[Floats]:
     """(m,) of each tree: a feature's gain in equal parts at all its splits, as no model keeps
-    more."""
+    more; 1 everywhere if a feature's gain is not known. LightGBM counts splits with a gain only."""
     splits, total = np.zeros(n_features), np.zeros(n_features)
     for tree in trees:
         np.add.at(splits, tree.feature[tree.left != LEAF], 1.0)
     for feature, gain in gains.items():
-        total[feature] = gain
-    each = total / np.maximum(splits, 1.0)
+        if 0 <= feature < n_features:
+            total[feature] = gain
+    used = splits > 0
+    each = np.ones(n_features)
+    if (total[used] > 0).all():
+        each[used] = total[used] / splits[used]
     return [np.where(tree.left != LEAF, each[tree.feature], 0.0) for tree in trees]

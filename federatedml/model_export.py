@@ -178,7 +178,7 @@ def _check_module(kind: str, path: Path, whose: str) -> None:
 def _written(model: Model, target: Path, write: Write) -> None:
     """Write a file that appears whole, readable by this user only."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=target.parent)  # of mode 0600
+    handle, draft = tempfile.mkstemp(dir=target.parent, prefix=".")  # of mode 0600
     os.close(handle)
     try:
         write(model, Path(draft))

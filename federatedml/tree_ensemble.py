@@ -94,6 +94,14 @@ def _constant(n_outputs: int) -> tuple[Tree, Floats]:
 
 
 def _check(tree: Tree, n_features: int) -> None:
-    asked = tree.feature[tree.left != LEAF]
+    """A tree that a file holds is one, and asks only for what there is."""
+    inner = np.flatnonzero(tree.left != LEAF)
+    children = np.concatenate([tree.left[inner], tree.right[inner]])
+    if (
+        not np.array_equal(np.sort(children), np.arange(1, len(tree)))
+        or not (np.minimum(tree.left[inner], tree.right[inner]) > inner).all()
+    ):
+        raise ValueError("the nodes of a tree are not numbered from the root down")
+    asked = tree.feature[inner]
     if len(asked) and not (asked.min() >= 0 and asked.max() < n_features):
         raise ValueError("a tree asks for a feature of a party whose part is not here")

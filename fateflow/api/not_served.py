@@ -10,7 +10,7 @@ from fateflow.errors import FlowError
 blueprint = Blueprint("not_served", __name__, url_prefix="/v1")
 
 _MOVE = "use model/export and model/import to move models between sites"
-_MERGE = "a vertical model stays in parts: each party serves its own"
+_BINNING = "each party keeps its own binning"
 _TRUST = (
     "who may call is decided by certificates and routes: see `distaff cert` and `distaff routes`"
 )
@@ -18,11 +18,9 @@ INSTEAD = {
     "model/store": _MOVE,
     "model/restore": _MOVE,
     "model/migrate": _MOVE,
-    "model/homo/convert": "models are JSON: read them with component/output/model",
     "model/homo/deploy": "serve models with `distaff up --serving-port`",
-    "component/hetero/merge": _MERGE,
-    "component/woe_array/extract": _MERGE,
-    "component/woe_array/merge": _MERGE,
+    "component/woe_array/extract": _BINNING,
+    "component/woe_array/merge": _BINNING,
     "permission/grant": _TRUST,
     "permission/delete": _TRUST,
     "permission/query": _TRUST,

@@ -8,6 +8,7 @@ that equal models give equal archives:
     models/<component>/<alias>/model.json
     checkpoint/<component>/<step>#<name>/model.json
     import_model.json           who exported it
+    converted/<component>/<alias>/<file>   made for other libraries; left out when taken in
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ _STAMP = (1980, 1, 1, 0, 0, 0)
 _MEMBER = re.compile(
     r"models/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/model\.json"
     r"|checkpoint/[A-Za-z0-9_-]+/[0-9]+#[A-Za-z0-9_.-]+/model\.json"
+    r"|converted/[A-Za-z0-9_-]+/[A-Za-z0-9_-]+/(lgb\.txt|sklearn\.joblib|model\.pmml)"
 )
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ABOUT = ("define/define_meta.json", "import_model.json", model_files.PIPELINE)
@@ -201,6 +203,8 @@ def _members(at: Path, row: ModelRow) -> dict[str, bytes]:
     found = {f"models/{c}/{a}/{model_files.MODEL}": p for c, a, p in model_files.models(at)}
     for path in at.glob(f"{model_files.CHECKPOINT}/*/*/{model_files.MODEL}"):
         found[path.relative_to(at).as_posix()] = path
+    for path in model_files.converted(at):
+        found[path.relative_to(at).as_posix()] = path
     members = {name: path.read_bytes() for name, path in found.items()}
     members[model_files.PIPELINE] = (at / model_files.PIPELINE).read_bytes()
     about = {
@@ -309,11 +313,14 @@ def _pipeline(members: Mapping[str, bytes], key: tuple[str, str, str, str]) -> P
 
 
 def _unpack(members: Mapping[str, bytes], at: Path) -> None:
-    """Write the files; the version's folder appears whole or not at all."""
+    """Write the files; the version's folder appears whole or not at all. Converted ones stay out:
+    a pickle of someone else's is not kept, and all can be made again."""
     draft = at.with_name(f".{at.name}")
     shutil.rmtree(draft, ignore_errors=True)
     for name, content in members.items():
         if name in _ABOUT and name != model_files.PIPELINE:
+            continue
+        if name.startswith(f"{model_files.CONVERTED}/"):
             continue
         path = draft / name.removeprefix("models/")
         path.parent.mkdir(parents=True, exist_ok=True)

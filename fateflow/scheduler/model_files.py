@@ -1,7 +1,8 @@
 """Models on disk: ``models/<role>#<party>#<model id>/<version>/``, private to the party.
 
 Below it ``<component>/<alias>/model.json``, ``checkpoint/<component>/<step>#<name>/model.json``
-and ``pipeline.json``, which holds the job that made the model.
+and ``pipeline.json``, which holds the job that made the model. ``converted/<component>/<alias>/``
+has files for other libraries, made on demand; nothing here reads them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from fateflow.settings import Settings
 PIPELINE = "pipeline.json"
 MODEL = "model.json"
 CHECKPOINT = "checkpoint"
+CONVERTED = "converted"
 
 _PART = re.compile(r"[A-Za-z0-9_#.-]{1,200}")
 
@@ -49,6 +51,16 @@ def models(at: Path) -> Iterator[tuple[str, str, Path]]:
         component = path.parent.parent.name
         if component != CHECKPOINT:
             yield component, path.parent.name, path
+
+
+def converted(at: Path) -> list[Path]:
+    """Files that were made for other libraries, by name."""
+    return sorted(at.glob(f"{CONVERTED}/*/*/[!.]*"))
+
+
+def drop_converted(at: Path) -> None:
+    """Forget them: the models that they were made of are others now."""
+    shutil.rmtree(at / CONVERTED, ignore_errors=True)
 
 
 def checkpoint(at: Path, component: str, wanted: dict[str, Any]) -> Path | None:

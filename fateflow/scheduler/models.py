@@ -43,6 +43,7 @@ def save_pipeline(site: Site, job_id: str, role: str, party_id: str) -> None:
         return
     version = inputs.own_model_version(job)
     at = model_files.folder(site.settings, role, party_id, model_id, version)
+    model_files.drop_converted(at)
     for (component, alias), path in made.items():
         kept = model_files.model_file(at, component, alias)
         if path.is_file() and path != kept:  # inherited from an earlier job

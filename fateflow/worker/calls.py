@@ -8,6 +8,7 @@ from typing import Any
 
 from eggroll.storage import Storage
 from federatedml import catalog as components
+from federatedml import model_export
 from federatedml.data import stored
 from federatedml.errors import ComponentError
 from federatedml.params import parse, shown
@@ -72,6 +73,28 @@ def link_table(
     }
 
 
+def convert_model(
+    models: list[tuple[str, str, str]], framework: str | None, folder: str
+) -> dict[str, Any]:
+    """Write a horizontal model for other libraries: {"converted": [...]} as
+    ``model_export.convert`` says, or {"error": one line}."""
+    try:
+        return {"converted": model_export.convert(models, framework, folder)}
+    except ComponentError as error:
+        return {"error": str(error)}
+
+
+def merge_model(
+    guest: str, hosts: dict[str, str], model_type: str, output_format: str, options: dict[str, Any]
+) -> dict[str, Any]:
+    """A vertical model as one: {"text": ...} as ``model_export.merge`` says, or {"error": ...}."""
+    try:
+        text = model_export.merge(guest, hosts, model_type, output_format, options)
+    except ComponentError as error:
+        return {"error": str(error)}
+    return {"text": text}
+
+
 CALLS: dict[str, Callable[..., Any]] = {
     "catalog": catalog,
     "validate": validate,
@@ -79,4 +102,6 @@ CALLS: dict[str, Callable[..., Any]] = {
     "preview": preview,
     "drop_table": drop_table,
     "link_table": link_table,
+    "convert_model": convert_model,
+    "merge_model": merge_model,
 }

@@ -196,7 +196,9 @@ class Call(msgspec.Struct, frozen=True, tag="call"):
 
     Names: "catalog" (), "validate" (list of {where, module, parameters}), "export_csv"
     (namespace, name, path, limit, delimiter, head), "preview" (namespace, name, limit),
-    "drop_table" (namespace, name), "link_table" (source_namespace, source_name, namespace, name).
+    "drop_table" (namespace, name), "link_table" (source_namespace, source_name, namespace, name),
+    "convert_model" (models, framework, folder), "merge_model" (guest, hosts, model_type,
+    output_format, options).
     """
 
     name: str
