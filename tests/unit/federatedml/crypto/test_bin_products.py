@@ -64,6 +64,13 @@ def test_ten_features_cost_fewer_products_than_ten_passes(rng, n_bins, most):
     assert cost <= most * 30_000
 
 
+def test_sparse_features_are_taken_together_by_about_ten(rng):
+    codes = (rng.random((60, 20_000)) < 0.1).astype(np.uint8)
+    groups = bin_products.cells(codes, np.ones((60, 2), dtype=np.bool_), np.arange(20_000))
+    cost = sum(len(group.rows) + len(group.features) * len(group.ends) for group in groups)
+    assert cost <= 60 * 20_000 / 7
+
+
 def test_rows_that_no_sum_asks_for_are_not_multiplied(rng):
     codes, _, wanted = some(rng, 1000, 1, 4)
     wanted[0, 2] = False
