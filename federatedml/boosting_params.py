@@ -20,6 +20,7 @@ from federatedml.params_shared import (
     PredictParam,
     merged_callbacks,
 )
+from federatedml.protocols.roll_call import SecureAggregationParam
 
 LOG = logging.getLogger(__name__)
 
@@ -191,7 +192,22 @@ class HeteroBoostingParams(BoostingParams, frozen=True, kw_only=True):
 
 class HomoBoostingParams(BoostingParams, frozen=True, kw_only=True):
     """Horizontal boosting. backend: both of FATE's names run the same kernels; histograms are
-    always in memory. ``binning_error`` is accepted: see docs/compat/homo_secureboost.md."""
+    always in memory. binning_error: the rank of a cut may be off by so many times the rows."""
 
     backend: Literal["distributed", "memory"] = "distributed"
-    binning_error: float = 1e-4
+    binning_error: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 1e-4
+    secure_aggregation_param: SecureAggregationParam = SecureAggregationParam()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.callback_param.early_stopping_rounds is not None:
+            raise ValueError(
+                "early_stopping_rounds: parties of a horizontal job validate on rows of their own "
+                "and would stop at different times; leave it out, and use n_iter_no_change and tol"
+            )
+        if self.secure_aggregation_param.method == "ckks":
+            raise ValueError(
+                "secure_aggregation_param.method ckks adds numbers up with an error; trees are "
+                "found from exact sums: take masks"
+            )
+        self.callbacks().check_task(self.task_type)

@@ -1,4 +1,4 @@
-"""What a party of a horizontal logistic regression keeps while it trains. No messages in here."""
+"""What a party of a horizontal training keeps while it trains. No messages in here."""
 
 from __future__ import annotations
 
@@ -195,6 +195,27 @@ def digest(names: Sequence[str]) -> bytes:
     """Of column names in this order; tells whether two parties' are the same."""
     body = "".join(f"{len(name)}:{name}," for name in names)
     return hashlib.sha256(body.encode()).digest()
+
+
+def column_digests(frame: Frame) -> list[bytes]:
+    """Digests of the column names as they stand, and sorted."""
+    names = frame.schema.header
+    return [digest(names), digest(sorted(names))]
+
+
+def check_columns(component: str, theirs: list[bytes], mine: list[bytes]) -> None:
+    """Raises BadData unless this party has the guest's columns, in the same order."""
+    if theirs == mine:
+        return
+    if theirs[1:] == mine[1:]:
+        raise BadData(
+            f"{component}: the columns stand in another order than the guest's; put them into one "
+            "order before they are uploaded"
+        )
+    raise BadData(
+        f"{component}: the columns are not those of the guest; a horizontal job needs the same "
+        "column names at all parties"
+    )
 
 
 def check_classes(component: str, n_classes: int, n_rows: float) -> None:

@@ -157,7 +157,9 @@ class HomoLR(Trainer[HomoLRParams]):
         classes = homo_side.united_labels([own, *found.values()], ctx.name)
         given = self.params.init_param.random_seed
         seed = secrets.randbelow(1 << 32) if given is None else given
-        ctx.remote(Wire.opening, HomoOpening(classes, seed, _columns(train), self._equal))  # (2)
+        ctx.remote(
+            Wire.opening, HomoOpening(classes, seed, homo_side.column_digests(train), self._equal)
+        )  # (2)
         ctx.remote(Wire.outline, HomoOutline(len(classes), self._equal))  # (3)
         begun = lr_model.started(start, _n_models(len(classes)), ctx.name)
         return self._learn(ctx, [train, validate], classes, seed, begun)
@@ -168,7 +170,7 @@ class HomoLR(Trainer[HomoLRParams]):
         ctx.remote(Wire.labels, homo_side.distinct_labels(train, ctx.name))  # (1)
         told = ctx.get(Wire.opening)  # (2)
         self._check_equal(ctx, told.equal)
-        _check_columns(ctx.name, told.columns, _columns(train))
+        homo_side.check_columns(ctx.name, told.columns, homo_side.column_digests(train))
         begun = lr_model.started(start, _n_models(len(told.classes)), ctx.name)
         return self._learn(ctx, [train, validate], told.classes, told.seed, begun)
 
@@ -399,26 +401,6 @@ def _checked_mean(ctx: Ctx, n_weights: int) -> glm.Floats:
 
 def _n_models(n_classes: int) -> int:
     return 1 if n_classes == 2 else n_classes
-
-
-def _columns(frame: Frame) -> list[bytes]:
-    """Digests of the column names as they stand, and sorted."""
-    names = frame.schema.header
-    return [homo_side.digest(names), homo_side.digest(sorted(names))]
-
-
-def _check_columns(component: str, theirs: list[bytes], mine: list[bytes]) -> None:
-    if theirs == mine:
-        return
-    if theirs[1:] == mine[1:]:
-        raise BadData(
-            f"{component}: the columns stand in another order than the guest's; put them into one "
-            "order before they are uploaded"
-        )
-    raise BadData(
-        f"{component}: the columns are not those of the guest; a horizontal job needs the same "
-        "column names at all parties"
-    )
 
 
 def _summary(part: SingleModel, *, one_of_several: bool) -> dict[str, object]:
