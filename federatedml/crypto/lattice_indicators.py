@@ -1,4 +1,4 @@
-"""The 0/1 columns of split candidates as tiles of an encrypted product, and their stored transforms.
+"""The 0/1 columns of split candidates as tiles of an encrypted product; their transforms, stored.
 
 No column is ever in memory as such: a tile is laid out from the codes of the bins where it is
 needed. Shapes: n rows, m candidates, R result blocks, B vector blocks, L primes, N coefficients.
@@ -19,8 +19,9 @@ from numba import types
 from numpy.typing import NDArray
 
 from federatedml.compiled import compiled
+from federatedml.crypto.lattice_lanes import accumulate, aligned
 from federatedml.crypto.lattice_params import Parameters, Tile
-from federatedml.crypto.ntt import forward, reduced, tables, times
+from federatedml.crypto.ntt import centre, forward, tables
 from federatedml.maths.candidates import Candidates
 from federatedml.maths.quantiles import Codes
 
@@ -29,7 +30,9 @@ Floats = NDArray[np.float64]
 DEFAULT_BUDGET = 1 << 30
 """Bytes of transforms that the columns may keep."""
 
-CHUNK, PANEL, GROUP = 256, 16, 4
+CHUNK, PANEL, GROUP = 64, 32, 16
+MIN_GROUPS = 8
+"""If there are so many results: work for several cores."""
 
 _CODES = (types.uint8, types.uint16)
 _F2, _F5 = types.float64[:, ::1], types.float64[:, :, :, :, ::1]
@@ -57,56 +60,68 @@ class Indicators:
         Raises ValueError for what is not the tile's, or candidates that the codes do not have.
         Cost: none; 16 bytes of the budget for each row and candidate, from the first product on.
         """
-        _check(cut, codes, n_bins, of)
-        self.params, self.tile = params, cut
-        self._codes, self._feature = np.ascontiguousarray(codes), of.feature
-        self._cut = of.cut.astype(codes.dtype)
-        # Who does not send missing values to the left gets a bin that goes there anyway.
-        self._missing = np.where(of.missing_left, n_bins, of.cut).astype(codes.dtype)
+        self.params, self.tile, self._n_bins = params, cut, n_bins
+        self._codes: Any = np.ascontiguousarray(codes)
         self._table = tables(params.primes, params.degree)
-        size = GROUP * cut.vector_blocks * len(params.primes) * params.degree
-        self._room = min(len(self.groups), budget // (8 * size))
-        # Memory only once it is written to.
-        self._stored, self._is_stored = np.empty((self._room, size)), [False] * self._room
+        self._largest = -(-cut.result_blocks // len(self.groups))
+        size = self._largest * cut.vector_blocks * len(params.primes) * params.degree
+        self._stored = aligned((min(len(self.groups), budget // (8 * size)), size))
+        self.reorder(of)
+
+    def reorder(self, of: Candidates) -> None:
+        """Other candidates, as many as before, or the same in another order.
+
+        Transforms are computed anew, but in the memory that the old ones had. Not while a product
+        is under way. Raises ValueError for candidates that the codes do not have.
+        """
+        _check(self.tile, self._codes, self._n_bins, of)
+        kind = self._codes.dtype
+        self._feature, self._cut = np.ascontiguousarray(of.feature), of.cut.astype(kind)
+        # Who does not send missing values to the left gets a bin that goes there anyway.
+        self._missing = np.where(of.missing_left, self._n_bins, of.cut).astype(kind)
+        self._is_stored = [False] * len(self._stored)
 
     @property
     def groups(self) -> range:
         """Numbers of the groups of result blocks."""
-        return range(-(-self.tile.result_blocks // GROUP))
+        blocks = self.tile.result_blocks
+        return range(max(-(-blocks // GROUP), min(blocks, MIN_GROUPS)))
 
     def results(self, group: int) -> range:
         """The result blocks of a group."""
-        return range(group * GROUP, min((group + 1) * GROUP, self.tile.result_blocks))
+        blocks, groups = self.tile.result_blocks, len(self.groups)
+        return range(blocks * group // groups, blocks * (group + 1) // groups)
 
-    def products(self, group: int, panels: list[Floats]) -> Floats:
+    def room(self, halves: int) -> tuple[Floats, Floats]:
+        """Memory that ``products`` works in: for sums of so many halves, and for tiles."""
+        shape = (len(self.params.primes), self.params.degree)
+        tiles = self._largest * min(PANEL, self.tile.vector_blocks) * math.prod(shape)
+        return aligned((self._largest, halves, *shape)), aligned((tiles,))
+
+    def products(self, group: int, vectors: list[Floats], room: tuple[Floats, Floats]) -> Floats:
         """Of each result block of the group and each half of a vector, the sum over vector blocks.
 
-        panels: of ``panels``, filled. Returns values (result blocks, halves, L, N).
-        Cost: 13 us for each tile and prime, or none if it is stored; 0.3 ns for each product.
+        vectors: of ``panels``, filled. room: of ``room``, for one thread.
+        Returns values (result blocks, halves, L, N) in that room.
+        Cost: 15 us for each tile and prime, or none if it is stored; 0.2 ns for each product.
         """
-        p, results = self.params, self.results(group)
-        halves = panels[0].shape[2]
-        total = np.zeros((len(results), halves, len(p.primes), p.degree))
-        stored = self._stored[group] if group < self._room else None
-        spare = np.empty(0) if stored is not None else np.empty(self._panel_size(len(results)))
-        first = 0
-        for vectors in panels:
-            count = vectors.shape[3]
-            shape = (*vectors.shape[:2], len(results), count, CHUNK)
-            at = 0 if stored is None else first * math.prod(shape) // count
-            flat = spare if stored is None else stored
-            tiles = flat[at : at + math.prod(shape)].reshape(shape)
-            if stored is None or not self._is_stored[group]:
+        results, first = self.results(group), 0
+        total = room[0][: len(results)]
+        total[:] = 0.0
+        kept = group < len(self._stored)
+        for panel in vectors:
+            count = panel.shape[3]
+            shape = (*panel.shape[:2], len(results), count, CHUNK)
+            size = math.prod(shape)
+            at = first * size // count
+            tiles = (self._stored[group, at : at + size] if kept else room[1][:size]).reshape(shape)
+            if not (kept and self._is_stored[group]):
                 self._transform(results.start, first, tiles)
-            _accumulate(tiles, vectors, self._table, total)
+            accumulate(tiles, panel, self._table, total)
             first += count
-        if stored is not None:
+        if kept:
             self._is_stored[group] = True
         return total
-
-    def _panel_size(self, results: int) -> int:
-        p = self.params
-        return results * min(PANEL, self.tile.vector_blocks) * len(p.primes) * p.degree
 
     def _transform(self, result: int, vector: int, tiles: Floats) -> None:
         cut = self.tile
@@ -120,7 +135,7 @@ def panels(params: Parameters, cut: Tile, halves: int) -> list[Floats]:
     """Room for the vector blocks of so many halves; see the module for the shape."""
     chunks, total = params.degree // CHUNK, cut.vector_blocks
     counts = [min(PANEL, total - first) for first in range(0, total, PANEL)]
-    return [np.empty((len(params.primes), chunks, halves, count, CHUNK)) for count in counts]
+    return [aligned((len(params.primes), chunks, halves, count, CHUNK)) for count in counts]
 
 
 def place(block: Floats, number: int, half: int, into: list[Floats]) -> None:
@@ -165,7 +180,7 @@ def _lay(run: Any, cut: Any, missing: Any, to: Any) -> None:
 def _transform(
     codes: Any, feature: Any, cut: Any, missing: Any, shape: Any, table: Any, out: Any
 ) -> None:
-    """out = values, within 3 p, of tiles of indicators; (L, chunks, R here, B here, CHUNK).
+    """out = values of tiles of indicators; (L, chunks, R here, B here, CHUNK).
 
     shape: (6,) first result and vector block, rows and candidates of a block, n and m.
     """
@@ -186,38 +201,6 @@ def _transform(
             for i in range(primes):
                 used[:] = tile
                 forward(used, x, table[i])
+                centre(x, table[i])
                 for c in range(out.shape[1]):
                     out[i, c, r, v] = x[c * width : (c + 1) * width]
-
-
-@compiled()
-def _add4(t: Any, x: Any, v: int, p: float, p_inverse: float, to: Any) -> None:
-    """to += four products, each within 7/8 p: t is within 3 p and x within p / 2."""
-    t0, t1, t2, t3 = t[v], t[v + 1], t[v + 2], t[v + 3]
-    x0, x1, x2, x3 = x[v], x[v + 1], x[v + 2], x[v + 3]
-    for j in range(to.size):
-        one = times(t0[j], x0[j], p, p_inverse) + times(t1[j], x1[j], p, p_inverse)
-        two = times(t2[j], x2[j], p, p_inverse) + times(t3[j], x3[j], p, p_inverse)
-        to[j] = reduced(to[j] + (one + two), p, p_inverse)
-
-
-@compiled(types.void(_F5, _F5, _F2, types.float64[:, :, :, ::1]))
-def _accumulate(tiles: Any, vectors: Any, table: Any, total: Any) -> None:
-    """total += products, summed over vector blocks; total: (R here, halves, L, N) within p / 2."""
-    width, count = tiles.shape[4], tiles.shape[3]
-    whole = count - count % 4
-    for i in range(tiles.shape[0]):
-        p, p_inverse = table[i, 0], table[i, 1]
-        for c in range(tiles.shape[1]):
-            for half in range(vectors.shape[2]):
-                x = vectors[i, c, half]
-                for r in range(tiles.shape[2]):
-                    t = tiles[i, c, r]
-                    to = total[r, half, i, c * width : (c + 1) * width]
-                    for v in range(0, whole, 4):
-                        _add4(t, x, v, p, p_inverse, to)
-                    for v in range(whole, count):
-                        t0, x0 = t[v], x[v]
-                        for j in range(to.size):
-                            found = to[j] + times(t0[j], x0[j], p, p_inverse)
-                            to[j] = reduced(found, p, p_inverse)

@@ -137,15 +137,19 @@ def _batch(
     c0 = np.empty((len(vectors), len(p.kept), cut.outputs))
     c1 = np.empty((len(vectors), cut.result_blocks, len(p.kept), p.degree))
 
-    def group(number: int) -> None:
-        totals = of.products(number, placed)
-        for result, total in zip(of.results(number), totals, strict=True):
-            here = slice(result * cut.output_block, (result + 1) * cut.output_block)
-            no_mask = np.zeros((c0[0, :, here].shape[1], 1), dtype=np.uint64)
-            for i, one in enumerate(total.reshape(-1, 2, len(p.primes), p.degree)):
-                c0[i, :, here], c1[i, result] = lattice.returned(key, cut, one, no_mask)
+    todo = iter(of.groups)  # which the threads share
 
-    each(group, of.groups, cores)
+    def work(_: int) -> None:
+        room = of.room(2 * len(vectors))
+        for number in todo:
+            totals = of.products(number, placed, room)
+            for result, total in zip(of.results(number), totals, strict=True):
+                here = slice(result * cut.output_block, (result + 1) * cut.output_block)
+                no_mask = np.zeros((len(range(cut.outputs)[here]), 1), dtype=np.uint64)
+                for i, one in enumerate(total.reshape(-1, 2, len(p.primes), p.degree)):
+                    c0[i, :, here], c1[i, result] = lattice.returned(key, cut, one, no_mask)
+
+    each(work, range(min(cores, len(of.groups))), cores)
     return [SealedProduct(p, cut, key.fingerprint, *halves) for halves in zip(c0, c1, strict=True)]
 
 
