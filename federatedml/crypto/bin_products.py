@@ -58,61 +58,79 @@ class Cells:
         return Cells(rows, ends, self.features, self.bins[:, start:stop])
 
 
+@dataclass(frozen=True)
+class _Group:
+    """columns: feature -> (r,) its bins. label: (r,) each row's cell, of ``count``."""
+
+    columns: dict[int, Ints]
+    label: Ints
+    count: int
+
+    @property
+    def cost(self) -> int:
+        """Products: rows to cells, and cells to each feature's bins."""
+        return len(self.label) - self.count + len(self.columns) * self.count
+
+    @property
+    def cost_each(self) -> float:
+        return self.cost / len(self.columns)
+
+
 def cells(codes: NDArray[np.unsignedinteger], wanted: NDArray[np.bool_], rows: Ints) -> list[Cells]:
     """The rows of a node for all features, grouped so that few products are left.
 
     codes: (k, n) bins. wanted: (k, b) whether any sum asks for the bin. rows: (r,) positions.
     Returns groups that hold each feature of which a bin is wanted once. A group takes features in,
-    those of few bins first, as long as that lowers the cost of each.
+    those of few bins first, as long as that lowers what each costs.
     Cost: about two sorts of the rows a feature.
     """
     found: list[Cells] = []
-    columns: dict[int, Ints] = {}
-    label, cost = np.zeros(len(rows), dtype=np.int64), 0.0
-    for j in np.argsort(wanted.sum(axis=1), kind="stable").tolist():
-        if not wanted[j].any():
-            continue
+    groups: list[_Group] = []  # the last two, which may still change
+    order = np.argsort(wanted.sum(axis=1), kind="stable")
+    for j in order[wanted[order].any(axis=1)].tolist():
         code = codes[j][rows]
         column = np.where(wanted[j][code], code.astype(np.int64), NOWHERE)
-        joint, joint_count = _compact(label, column, wanted.shape[1])
-        if columns and _cost(len(rows), len(columns) + 1, joint_count) >= cost:
-            found.append(_sorted(rows, label, columns))
-            columns = {}
-            joint, joint_count = _compact(np.zeros_like(label), column, wanted.shape[1])
-        columns[j], label = column, joint
-        cost = _cost(len(rows), len(columns), joint_count)
-    return [*found, _sorted(rows, label, columns)] if columns else found
+        alone = _Group({j: column}, *_numbered(column - NOWHERE))
+        both = _joined(groups[-1], alone) if groups else alone
+        if groups and both.cost_each < groups[-1].cost_each:
+            groups[-1] = both
+        else:
+            found += [_sorted(rows, group) for group in groups[:-1]]
+            groups = [*groups[-1:], alone]
+    if len(groups) > 1:  # the last one may be left with too little to do
+        both = _joined(*groups[-2:])
+        if both.cost < groups[-2].cost + groups[-1].cost:
+            groups[-2:] = [both]
+    return found + [_sorted(rows, group) for group in groups]
 
 
-def _cost(r: int, t: int, u: int) -> float:
-    """Products for each feature, if t of them share u cells of r rows."""
-    return (r - u + t * u) / t
+def _joined(a: _Group, b: _Group) -> _Group:
+    return _Group({**a.columns, **b.columns}, *_numbered(a.label * b.count + b.label))
 
 
-def _compact(label: Ints, column: Ints, n_bins: int) -> tuple[Ints, int]:
-    """Pairs of a label and a bin, numbered from 0 without gaps; and how many there are."""
+def _numbered(label: Ints) -> tuple[Ints, int]:
+    """Labels replaced by numbers from 0 without gaps; and how many there are."""
     if not len(label):
         return label, 0
-    pair = label * (n_bins + 1) + (column - NOWHERE)
-    size = int(pair.max()) + 1
-    if size > 8 * len(pair) + 4096:
-        distinct, inverse = np.unique(pair, return_inverse=True)
+    size = int(label.max()) + 1
+    if size > 8 * len(label) + 4096:
+        distinct, inverse = np.unique(label, return_inverse=True)
         return inverse.astype(np.int64), len(distinct)
-    number = np.cumsum(np.bincount(pair, minlength=size) > 0) - 1
-    return number[pair], int(number[-1]) + 1
+    number = np.cumsum(np.bincount(label, minlength=size) > 0) - 1
+    return number[label], int(number[-1]) + 1
 
 
-def _sorted(rows: Ints, label: Ints, columns: dict[int, Ints]) -> Cells:
-    held = np.stack(list(columns.values()))
+def _sorted(rows: Ints, group: _Group) -> Cells:
+    held = np.stack(list(group.columns.values()))
     kept = np.flatnonzero((held != NOWHERE).any(axis=0))
-    label = label[kept]
+    label = group.label[kept]
     # Numbers of 16 bits are sorted by their digits: several times as fast.
     narrow = label.astype(np.uint16) if label.max(initial=0) < 1 << 16 else label
     order = kept[np.argsort(narrow, kind="stable")]
     counts = np.bincount(label)
     counts = counts[counts > 0]
     ends = np.cumsum(counts)
-    return Cells(rows[order], ends, list(columns), held[:, order[ends - counts]])
+    return Cells(rows[order], ends, list(group.columns), held[:, order[ends - counts]])
 
 
 def by_bin(
