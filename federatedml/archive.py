@@ -64,6 +64,8 @@ def load(path: Path) -> Model:
     kinds = [struct, *struct.__subclasses__()]  # of a component whose roles keep different ones
     struct = next((kind for kind in kinds if kind.meta_name == content.meta_name), struct)
     try:
-        return msgspec.convert({"meta": content.meta, "param": content.param}, struct)
+        return msgspec.convert(
+            {"meta": content.meta, "param": content.param}, struct, str_keys=True
+        )
     except msgspec.ValidationError as error:
         raise BadModel(f"the model of {content.module} in {path} does not fit: {error}") from None

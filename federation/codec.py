@@ -63,8 +63,9 @@ def register(
 
     ``build`` must check what it gets: its input comes from another party.
     """
-    if type_id in _BY_ID and _BY_ID[type_id].cls.__qualname__ != cls.__qualname__:
-        raise ValueError(f"codec type id {type_id!r} is taken by {_BY_ID[type_id].cls}")
+    taken = _BY_ID[type_id].cls if type_id in _BY_ID else cls
+    if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise ValueError(f"codec type id {type_id!r} is taken by {taken}")
     entry = _Registered(type_id, cls, fields, build)
     _BY_CLASS[cls] = _BY_ID[type_id] = entry
 

@@ -88,15 +88,15 @@ class Wire:
 
 
 class HeteroBoostingModel(BoostingModel, kw_only=True):
-    """Either side's."""
+    """The guest's: all but the hosts' questions."""
 
-
-class HeteroBoostingGuestModel(HeteroBoostingModel, kw_only=True):
     meta_name: ClassVar[str] = "HeteroSecureBoostingTreeGuestMeta"
     param_name: ClassVar[str] = "HeteroSecureBoostingTreeGuestParam"
 
 
 class HeteroBoostingHostModel(HeteroBoostingModel, kw_only=True):
+    """A host's: its own questions, and who asks the others."""
+
     meta_name: ClassVar[str] = "HeteroSecureBoostingTreeHostMeta"
     param_name: ClassVar[str] = "HeteroSecureBoostingTreeHostParam"
 
@@ -283,7 +283,7 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
             **boosting_model.classes_shown(target.classes),
         )
         meta = boosting_model.meta_of(p, self.module, strategy=p.strategy)
-        return HeteroBoostingGuestModel(meta=meta, param=param)
+        return HeteroBoostingModel(meta=meta, param=param)
 
     def _host_meta(self) -> BoostingMeta:
         """What a host's model says of the training: nothing of labels and losses."""
@@ -346,12 +346,12 @@ class _Watch:
         assert self._x is not None
         new = self._forest.trees[self._seen :]
         if self._rounds is None:
-            tree_walk.answer_at_host(ctx, new, self._x)
+            tree_walk.answer_at_host(ctx, new, self._x)  # (5)
             self._seen += len(new)
             return None
         if not self._seen:
             self._score = self._forest.before_trees(frame.n_rows)
-        leaves = tree_walk.leaves_at_guest(ctx, new, self._x)
+        leaves = tree_walk.leaves_at_guest(ctx, new, self._x)  # (5)
         self._score = self._score + self._forest.parts(leaves, self._seen)
         self._seen += len(new)
         return self._said(frame, self._score)

@@ -193,7 +193,7 @@ def siblings(parents: Any, small: Any, is_left: NDArray[np.bool_]) -> Any:
     first = is_left.reshape(-1, *[1] * (small.ndim - 1))
     big = parents - small
     both = np.stack([np.where(first, small, big), np.where(first, big, small)], axis=1)
-    return both.reshape(-1, *small.shape[1:])
+    return both.reshape(2 * len(small), *small.shape[1:])
 
 
 def next_level(

@@ -63,7 +63,7 @@ class NodesToDivide(msgspec.Struct, frozen=True):
 
 
 @codec.wire_struct
-class Shape(msgspec.Struct, frozen=True):
+class TreeShape(msgspec.Struct, frozen=True):
     """left, right (m,): children, -1 at leaves. asks (m,): who asks, a place in ``sites``."""
 
     left: NDArray[np.int32]
@@ -72,7 +72,7 @@ class Shape(msgspec.Struct, frozen=True):
     sites: list[str]
 
     def __describe__(self) -> str:
-        return f"Shape[{len(self.left)}]"
+        return f"TreeShape[{len(self.left)}]"
 
 
 class Wire:
@@ -90,7 +90,7 @@ class Wire:
     goes_left = Message[NDArray[np.uint8]](
         {HOST}, {GUEST}, kind="plain", reveals="which rows of a node are on which side of its split"
     )
-    shape = Message[Shape](
+    shape = Message[TreeShape](
         {GUEST}, {HOST}, kind="plain", reveals="the tree's nodes and which party asks at each"
     )
 
@@ -365,7 +365,7 @@ class GuestGrowth:
         sites = sorted(set(self._sites) - {""})
         asks = np.array([sites.index(s) if s else -1 for s in self._sites], dtype=np.int32)
         if self._ctx.hosts:
-            self._ctx.remote(Wire.shape, Shape(tree.left, tree.right, asks, sites))  # (5)
+            self._ctx.remote(Wire.shape, TreeShape(tree.left, tree.right, asks, sites))  # (5)
         shared = SharedTree(replace(tree, feature=feature, weight=weight), self._sites)
         return Grown(shared, self._at, np.array(self._gain))
 
