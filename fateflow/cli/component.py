@@ -124,7 +124,11 @@ def merge(output_path: Path, host_party_ids: str, **given: Any) -> None:
     body = {**command.merged(given), "host_party_ids": host_party_ids.split(",")}
     found = here().client.call("component/hetero/merge", body)
     if found.get("retcode") == 0:
-        output_path.write_text(str(found.pop("data")), encoding="utf-8")
+        try:
+            output_path.parent.mkdir(parents=True, exist_ok=True)
+            output_path.write_text(str(found.pop("data")), encoding="utf-8")
+        except OSError as error:
+            raise click.ClickException(f"{output_path}: {error.strerror}") from None
         found["retmsg"] = f"The model has been written to {output_path}."
     output.reply(found, as_json=here().as_json)
 

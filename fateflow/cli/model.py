@@ -221,7 +221,14 @@ simple(
     [command.conf_path(), command.job_id(required=False)],
 )
 simple(model, "migrate", "model/migrate", "Give a model other party ids.", _FILLED)
-simple(model, "homo-convert", "model/homo/convert", "Convert to another library.", _FILLED)
+simple(
+    model,
+    "homo-convert",
+    "model/homo/convert",
+    "Convert a horizontal model for another library.",
+    _FILLED,
+    show=rows_of("component_name", "model_alias", "converted_model_path"),
+)
 simple(model, "homo-deploy", "model/homo/deploy", "Deploy to another system.", _FILLED)
 simple(
     model,

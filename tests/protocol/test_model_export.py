@@ -136,7 +136,7 @@ def test_a_merged_vertical_regression_predicts_the_same_in_scikit_learn(n_classe
     guest, said = results[G]
     hosts = {me.party_id: results[me][0] for me in (BANK, SHOP)}
     linear = linear_export.merged(guest, hosts, rename=None, include_guest=True)
-    assert_estimator_says(linear, x, said, 1e-10)  # parties add up scores of 40 fraction bits
+    assert_estimator_says(linear, x, said, 1e-10)  # hosts add up their scores in fixed point
 
 
 def assert_estimator_says(linear, x, said, tolerance):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fateflow.app import application
+from fateflow.scheduler.launcher import _ON_TABLES
 from fateflow.settings import Settings
 from fateflow.site import Site
 from fateflow.store.database import Database
@@ -46,7 +47,7 @@ class InThisProcess:
         self.tables = tables
 
     def call(self, name: str, /, **arguments):
-        if name not in ("catalog", "validate"):
+        if name in _ON_TABLES:
             arguments["tables"] = str(self.tables)
         try:
             return CALLS[name](**arguments)

@@ -297,3 +297,46 @@ def test_the_command_starts_without_any_science():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+MERGE = (
+    "component hetero-model-merge --model-id m --model-version 1 --guest-party-id 9999 "
+    "--host-party-ids 10000,10001 -cpn sbt_0 --model-type secureboost --output-format pmml"
+)
+
+
+def test_a_merged_model_is_written_to_the_named_file(flow, server, tmp_path):
+    server.says("component/hetero/merge", {"retcode": 0, "retmsg": "success", "data": "größe\n"})
+    file = tmp_path / "new" / "model.xml"
+    done = flow(*MERGE.split(), "--no-host-rename", "-o", str(file))
+    assert done.exit_code == 0
+    assert file.read_text("utf8") == "größe\n"
+    asked = server.asked[0][3]
+    assert asked["host_party_ids"] == ["10000", "10001"]
+    assert (asked["host_rename"], "include_guest_coef" in asked) == (False, False)
+
+
+def test_a_refused_merge_writes_nothing(flow, server, tmp_path):
+    server.says("component/hetero/merge", {"retcode": 102, "retmsg": "the part is not here"})
+    done = flow(*MERGE.split(), "-o", str(tmp_path / "model.xml"))
+    assert done.exit_code == 1
+    assert "the part is not here" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_merged_model_that_cannot_be_written_is_one_line(flow, server, tmp_path):
+    server.says("component/hetero/merge", {"retcode": 0, "retmsg": "success", "data": "text"})
+    done = flow(*MERGE.split(), "-o", str(tmp_path))
+    assert done.exit_code == 1
+    assert f"{tmp_path}: Is a directory" in done.stderr
+    assert "Traceback" not in done.output + done.stderr
+
+
+def test_converted_files_are_told_by_path(flow, server, tmp_path):
+    conf = tmp_path / "conf.json"
+    conf.write_text(json.dumps({"role": "guest", "party_id": 9999, "model_id": "m"}))
+    made = {"component_name": "lr_0", "model_alias": "model", "converted_model_path": "/x/a.joblib"}
+    server.says("model/homo/convert", {"retcode": 0, "retmsg": "converted", "data": [made]})
+    done = flow("model", "homo-convert", "-c", str(conf))
+    assert done.exit_code == 0
+    assert "/x/a.joblib" in done.output
