@@ -226,7 +226,7 @@ def _left(
     found = [mpz(1)] * len(of)
     for feature, at in by_feature.items():
         of_bin = products.get(feature, {})
-        bins = sorted(b for b in of_bin if b != n_bins)
+        bins = sorted(of_bin)  # n_bins is the last one: no cut reaches it
         below = [mpz(1)]
         for b in bins:
             below.append(below[-1] * of_bin[b] % modulus)

@@ -322,6 +322,14 @@ def test_plaintexts_that_no_sums_have_are_not_given_out(keys, plain):
     assert not any(c.isdigit() for c in str(refusal.value))
 
 
+@pytest.mark.parametrize("plain", [1 << 106, -(1 << 107), 1 << 150])
+def test_words_beyond_the_candidates_asked_for_are_not_given_out(plain):
+    key, secret = KEYS["ou 1024"]
+    sealed = key.encrypt_whole([plain], bits=packed_sums._bits(4))
+    with pytest.raises(DecryptedOutOfRange):
+        packed_sums.opened(secret, [sealed], 1, 1, 2)
+
+
 @pytest.mark.parametrize("cores", [1, 2])
 def test_an_ou_plaintext_beyond_p_is_not_given_out(cores, monkeypatch):
     """It would tell p: see ``ou``. A helper process must not turn the refusal into another."""
