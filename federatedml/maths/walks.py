@@ -11,7 +11,7 @@ whoever knows the shape of the trees.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,8 +62,8 @@ class Forest:
         return np.asarray(np.searchsorted(self.first, nodes, side="right") - 1)
 
 
-Sparse = tuple[NDArray[np.int64], Nodes, Floats, float]
-"""A csr matrix: its indptr, indices (sorted in each row), data, and the value of what is absent."""
+Sparse = tuple[NDArray[np.int64], Nodes, Floats]
+"""A csr matrix: its indptr, indices (sorted in each row) and data."""
 
 
 def forest(trees: Sequence[Tree], askers: Sequence[Nodes], me: int, n_features: int) -> Forest:
@@ -170,7 +170,7 @@ _QUESTION = np.dtype(
 """A node in 24 bytes: where values up to the threshold, others, and missing ones go."""
 
 _QUESTIONS = types.Array(from_dtype(_QUESTION), 1, "C", readonly=True)
-_CSR = types.Tuple((_LONGS, _INTS, _FLOATS, types.float64))
+_CSR = types.Tuple((_LONGS, _INTS, _FLOATS))
 
 
 @compiled()
@@ -195,7 +195,7 @@ def _walk(x: Any, rows: Any, per: Any, questions: Any, nodes: Any) -> None:
 @compiled()
 def _stored(x: Any, i: Any, j: Any) -> Any:
     """Entry (i, j) of a csr matrix, by bisection."""
-    starts, indices, data, absent = x
+    starts, indices, data = x
     low, high = starts[i], starts[i + 1]
     while low < high:
         middle = (low + high) // 2
@@ -203,7 +203,7 @@ def _stored(x: Any, i: Any, j: Any) -> Any:
             low = middle + 1
         else:
             high = middle
-    return data[low] if low < starts[i + 1] and indices[low] == j else absent
+    return data[low] if low < starts[i + 1] and indices[low] == j else 0.0
 
 
 @compiled(types.void(_CSR, _INTS, types.int64, _QUESTIONS, _OUT))
@@ -216,9 +216,8 @@ def _walk_sparse(x: Any, rows: Any, per: Any, questions: Any, nodes: Any) -> Non
             nodes[e] = at
 
 
-def readable(x: Matrix, absent: float = 0.0) -> Floats | Sparse:
-    """x as walks read it. absent: of csr, the value of entries that are not stored (zero, or nan
-    where zeros count as missing). Cost: nothing if x is dense or has its entries sorted."""
+def readable(x: Matrix) -> Floats | Sparse:
+    """x as walks read it. Cost: nothing if x is dense or has its entries sorted."""
     if not sparse.issparse(x):
         return np.asarray(x, dtype=np.float64)
     kept = sparse.csr_matrix(x)
@@ -229,7 +228,6 @@ def readable(x: Matrix, absent: float = 0.0) -> Floats | Sparse:
         np.ascontiguousarray(kept.indptr, dtype=np.int64),
         np.ascontiguousarray(kept.indices, dtype=np.int32),
         np.ascontiguousarray(kept.data, dtype=np.float64),
-        absent,
     )
 
 
@@ -384,3 +382,22 @@ def move(
     place[nodes] = np.cumsum(counts) - counts
     codes = np.concatenate(answers)
     return int(_moved(of.asker, of.entry, of.ends, of.exits, codes, place, at))
+
+
+def went_left(
+    of: Forest, x: Floats | Sparse, rows: Nodes, nodes: Nodes, *, cores: int = 1
+) -> NDArray[np.bool_]:
+    """(r, q) which way rows go at nodes that this party asks, whether or not they come there."""
+    q = len(nodes)
+    questions = np.zeros(3 * q, dtype=_QUESTION)  # each with two stops of its own
+    questions["feature"][q:] = -1
+    asked, stops = questions[:q], np.arange(q, 3 * q, dtype=np.int32).reshape(q, 2)
+    asked["feature"], asked["threshold"] = (
+        of.questions[nodes][f] for f in ("feature", "threshold")
+    )
+    asked["left"], asked["right"] = stops.T
+    missing_left = of.questions["missing"][nodes] == of.left[nodes]
+    asked["missing"] = np.where(missing_left, *stops.T)
+    at = np.tile(np.arange(q, dtype=np.int32), len(rows))
+    walk(replace(of, questions=questions), x, rows, at, cores=cores)
+    return np.asarray((at.reshape(len(rows), q) - q) % 2 == 0)

@@ -77,18 +77,15 @@ class Wire:
     )
 
 
-def leaves_at_guest(
-    ctx: Context, trees: Sequence[SharedTree], x: Matrix, *, absent: float = 0.0
-) -> NDArray[np.int32]:
+def leaves_at_guest(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> NDArray[np.int32]:
     """(n, T) the leaf of every row in every tree.
 
-    x: (n, k) of the guest; nan where a value is missing. absent: of a csr matrix, the value of
-    entries that are not stored. Raises BadModel for trees that do not fit this party, and
-    ProtocolViolation.
+    x: (n, k) of the guest, dense or csr; nan where a value is missing.
+    Raises BadModel for trees that do not fit this party, and ProtocolViolation.
     """
     forest = forest_of(ctx, trees, x)
-    read = walks.readable(x, absent)
-    prints = {host: fingerprint(trees, host) for host in ctx.hosts}
+    read = walks.readable(x)
+    prints = {host: fingerprint(trees, [host]) for host in ctx.hosts}
     out = np.zeros((x.shape[0], len(trees)), dtype=np.int32)
     for rows in batches(x.shape[0], len(trees)):
         at = np.tile(forest.first[:-1], rows.stop - rows.start)
@@ -99,16 +96,14 @@ def leaves_at_guest(
     return out
 
 
-def answer_at_host(
-    ctx: Context, trees: Sequence[SharedTree], x: Matrix, *, absent: float = 0.0
-) -> None:
+def answer_at_host(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> None:
     """Answer the guest's questions about this party's nodes until there are no more.
 
-    x, absent: as of ``leaves_at_guest``, of this party. Raises BadModel for trees that do not
-    fit this party, and ProtocolViolation for questions that are not about its own nodes.
+    x: as of ``leaves_at_guest``, of this party. Raises BadModel for trees that do not fit this
+    party, and ProtocolViolation for questions that are not about its own nodes.
     """
-    forest, model = forest_of(ctx, trees, x), fingerprint(trees, ctx.me)
-    read, cores = walks.readable(x, absent), getattr(ctx, "cores", 1)
+    forest, model = forest_of(ctx, trees, x), fingerprint(trees, [ctx.me])
+    read, cores = walks.readable(x), getattr(ctx, "cores", 1)
     while (question := ctx.get(Wire.question)).model:  # (2)
         if question.model != model:
             problem = "it asks about other trees than this party has: predict with one model"
@@ -124,7 +119,7 @@ def answer_at_host(
 
 def forest_of(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> Forest:
     """This party's trees as flat arrays. Raises BadModel."""
-    number = {f"{p.role}:{p.party_id}": i for i, p in enumerate(ctx.parties)} | {"": walks.NOBODY}
+    number = {_site(p): i for i, p in enumerate(ctx.parties)} | {"": walks.NOBODY}
     askers = []
     for t, shared in enumerate(trees):
         if unknown := set(shared.sites) - set(number):
@@ -140,14 +135,24 @@ def forest_of(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> Forest:
         raise BadModel(str(error)) from error
 
 
-def fingerprint(trees: Sequence[SharedTree], host: Party) -> bytes:
-    """16 bytes that name the shape of all trees in which the host asks something."""
-    site, digest = f"{host.role}:{host.party_id}", hashlib.blake2b(digest_size=16)
+def fingerprint(trees: Sequence[SharedTree], hosts: Sequence[Party]) -> bytes:
+    """16 bytes that name the shape of all trees in which one of the hosts asks something."""
+    sites, digest = {_site(host) for host in hosts}, hashlib.blake2b(digest_size=16)
     for t, shared in enumerate(trees):
-        if site in shared.sites:
+        if sites & set(shared.sites):
             digest.update(f"{t} {shared.sites}".encode())
             digest.update(np.stack([shared.tree.left, shared.tree.right]).astype("<i4").tobytes())
     return digest.digest()
+
+
+def asked_hosts(ctx: Context, trees: Sequence[SharedTree]) -> list[Party]:
+    """The hosts that ask something in any tree."""
+    asking = {site for shared in trees for site in shared.sites}
+    return [host for host in ctx.hosts if _site(host) in asking]
+
+
+def _site(party: Party) -> str:
+    return f"{party.role}:{party.party_id}"
 
 
 def batches(n_rows: int, n_trees: int) -> Iterator[slice]:

@@ -16,12 +16,12 @@ from tests.protocol.shared_trees import BANK, MILL, SHOP, G, site, world
 HOSTS = {"one host": (BANK,), "two hosts": (BANK, SHOP), "three hosts": (BANK, SHOP, MILL)}
 
 
-def walked(w, guest=leaves_at_guest, host=answer_at_host, **more):
+def walked(w, guest=leaves_at_guest, host=answer_at_host):
     """(leaves at the guest, transcript)."""
 
     def side(party):
         function = guest if party == G else host
-        return lambda ctx: function(ctx, w.shared[party], w.x[party], **more)
+        return lambda ctx: function(ctx, w.shared[party], w.x[party])
 
     results, transcript = run({party: side(party) for party in w.x}, timeout_s=10)
     return results[G], transcript
@@ -91,15 +91,6 @@ def test_sparse_rows_may_come_with_unsorted_entries():
     mixed.has_sorted_indices = mixed.has_canonical_format = False
     leaves, _ = walked(replace(w, x={**w.x, BANK: mixed}))
     assert np.array_equal(leaves, w.leaves())
-
-
-def test_what_a_sparse_matrix_does_not_store_may_count_as_missing():
-    w = world((BANK, SHOP))
-    nan_for_zero = {p: np.where(x == 0.0, np.nan, x) for p, x in w.x.items()}
-    sparse_w = w.as_csr()
-    leaves, _ = walked(sparse_w, absent=np.nan)
-    assert np.array_equal(leaves, replace(w, x=nan_for_zero).leaves())
-    assert not np.array_equal(leaves, w.leaves())
 
 
 def test_batches_give_what_one_walk_gives(monkeypatch):
