@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from federatedml.compiled import compiled
 from federatedml.crypto.lattice_lanes import accumulate, aligned
 from federatedml.crypto.lattice_params import Parameters, Tile
-from federatedml.crypto.ntt import centre, forward, tables
+from federatedml.crypto.ntt import forward, reduced, tables
 from federatedml.maths.candidates import Candidates
 from federatedml.maths.quantiles import Codes
 
@@ -201,6 +201,7 @@ def _transform(
             for i in range(primes):
                 used[:] = tile
                 forward(used, x, table[i])
-                centre(x, table[i])
                 for c in range(out.shape[1]):
-                    out[i, c, r, v] = x[c * width : (c + 1) * width]
+                    to, values = out[i, c, r, v], x[c * width : (c + 1) * width]
+                    for j in range(width):
+                        to[j] = reduced(values[j], table[i, 0], table[i, 1])

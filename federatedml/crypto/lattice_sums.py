@@ -68,7 +68,7 @@ def sealed(secret: SecretKey, words: Counts, cut: Tile, cores: int = 1) -> Seale
     ValueError for another shape or type.
     Reveals to whoever has no key: n. Cost: see ``SecretKey.encrypt``.
     """
-    if words.dtype != np.int64:
+    if words.dtype != np.int64 or words.shape != (cut.inner,):
         raise ValueError(f"expected int64 {(cut.inner,)}, got {words.dtype} {words.shape}")
     bits = secret.params.word_bits
     for part in (np.maximum(words, 0), np.minimum(words, 0)):

@@ -122,12 +122,21 @@ def _accept(words: Any, p: Any, mask: Any, out: Any, filled: Any) -> Any:
 
 @compiled(types.int64(_READ, types.float64[::1], types.int64))
 def _thirds(words: Any, out: Any, filled: Any) -> Any:
-    for j in range(words.size):
+    three, used = np.uint64(3), 0
+    while used < words.size and filled + 32 <= out.size:
+        word = words[used]
+        used += 1
+        for _ in range(32):  # without a branch that no processor foresees
+            draw = word & three
+            word >>= np.uint64(2)
+            out[filled] = np.float64(np.int64(draw)) - 1.0
+            filled += np.int64(draw != three)
+    for j in range(used, words.size):
         word = words[j]
         for _ in range(32):
-            draw = word & np.uint64(3)
+            draw = word & three
             word >>= np.uint64(2)
-            if draw != np.uint64(3) and filled < out.size:
+            if draw != three and filled < out.size:
                 out[filled] = np.float64(np.int64(draw)) - 1.0
                 filled += 1
     return filled

@@ -92,3 +92,12 @@ def noise(phases, numbers, q, word_bits):
         d = (phase - ((q * m + (1 << (word_bits - 1))) >> word_bits)) % q
         found.append(d - q if 2 * d > q else d)
     return found
+
+
+def divided(total, a, p):
+    """The polynomial c1 / a modulo a prime: X, if c1 is nothing but X a."""
+    quotients = [int(c) * pow(int(d), -1, p) % p for c, d in zip(total, a, strict=True)]
+    found = np.array([x - p if 2 * x > p else x for x in quotients], dtype=np.float64)
+    found = found.reshape(1, 1, -1)
+    ntt.coefficients(found, ntt.tables((p,), len(a)))
+    return found.ravel()

@@ -14,6 +14,7 @@ from federatedml.crypto.lattice_params import ERROR_VARIANCE, TAIL
 from federatedml.crypto.ntt import coefficients, tables
 from tests.unit.federatedml.crypto.lattice_phase import (
     combined,
+    divided,
     expected,
     noise,
     product_phases,
@@ -206,15 +207,6 @@ def test_matrices_with_equal_products_look_alike_to_the_owner():
     for parts in residues:
         uniform = stats.kstest(np.concatenate(parts), "uniform", args=(-0.5, 1))
         assert uniform.pvalue > CHANCE
-
-
-def divided(total, a, p):
-    """The polynomial c1 / a modulo a prime: X, if c1 is nothing but X a."""
-    quotients = [int(c) * pow(int(d), -1, p) % p for c, d in zip(total, a, strict=True)]
-    found = np.array([x - p if 2 * x > p else x for x in quotients], dtype=np.float64)
-    found = found.reshape(1, 1, -1)
-    coefficients(found, tables((p,), len(a)))
-    return found.ravel()
 
 
 def test_the_owner_cannot_divide_its_random_half_out_of_a_product():
