@@ -269,6 +269,20 @@ def scores(client, submitted):
     return [line.rpartition(",")[0] for line in lines]
 
 
+def test_7_a_vertical_model_is_merged_and_a_conversion_of_it_refused(client, trained):
+    model = trained["data"]["model_info"]
+    named = ("--model-id", model["model_id"], "--model-version", model["model_version"])
+    parties = ("--guest-party-id", "9999", "--host-party-ids", "10000")
+    kind = ("--model-type", "logistic_regression", "--output-format", "pmml", "--target-name", "y")
+    where = ("-cpn", "hetero_lr_0", "--output-path", "merged.pmml")
+    client.run("flow", "component", "hetero-model-merge", *named, *parties, *kind, *where)
+    assert "RegressionModel" in (client.folder / "merged.pmml").read_text()
+    conf = client.json_file("convert.conf", {**model, "role": "guest", "party_id": 9999})
+    refused = client.flow("model", "homo-convert", "-c", conf)
+    assert refused["retcode"] == 101
+    assert "possible: HomoLR to sklearn" in refused["retmsg"]
+
+
 def test_8_the_pipeline_sdk_fits_deploys_and_predicts(client):
     told = json.loads(client.run("python", SESSION, client.folder).splitlines()[-1])
     assert told["bind"] == {"namespace": "client", "table_name": "sdk_bound"}
