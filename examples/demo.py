@@ -1,5 +1,6 @@
 """`make demo`: a standalone node, two banks' worth of sample data, one real vertical job.
 
+The job: intersection, logistic regression (Paillier) and boosted trees (lattice), evaluation.
 Everything goes through the two commands that a user has, `distaff` and `flow`. The data is
 scikit-learn's breast-cancer set, split by columns: the guest keeps the label and ten features,
 the host twenty, and each misses some of the other's patients. The node is left running.
@@ -42,9 +43,14 @@ DSL = {
             "input": {"data": {"train_data": ["intersection_0.data"]}},
             "output": {"data": ["data"], "model": ["model"]},
         },
+        "hetero_secure_boost_0": {
+            "module": "HeteroSecureBoost",
+            "input": {"data": {"train_data": ["intersection_0.data"]}},
+            "output": {"data": ["data"], "model": ["model"]},
+        },
         "evaluation_0": {
             "module": "Evaluation",
-            "input": {"data": {"data": ["hetero_lr_0.data"]}},
+            "input": {"data": {"data": ["hetero_lr_0.data", "hetero_secure_boost_0.data"]}},
             "output": {"data": ["data"]},
         },
     }
@@ -80,6 +86,7 @@ def conf() -> dict:
                     "init_param": {"init_method": "zeros"},
                     "encrypt_param": {"key_length": 2048},
                 },
+                "hetero_secure_boost_0": {"num_trees": 5, "tree_param": {"max_depth": 3}},
                 "evaluation_0": {"eval_type": "binary"},
             },
             "role": readers,

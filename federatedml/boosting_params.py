@@ -190,6 +190,12 @@ class HeteroBoostingParams(BoostingParams, frozen=True, kw_only=True):
         return self.work_mode or self.boosting_strategy
 
 
+class HeteroFastBoostingParams(HeteroBoostingParams, frozen=True, kw_only=True):
+    """Of HeteroFastSecureBoost."""
+
+    boosting_strategy: Literal["std", "mix", "layered"] = "mix"
+
+
 class HomoBoostingParams(BoostingParams, frozen=True, kw_only=True):
     """Horizontal boosting. backend: both of FATE's names run the same kernels; histograms are
     always in memory. binning_error: the rank of a cut may be off by so many times the rows."""
@@ -200,6 +206,8 @@ class HomoBoostingParams(BoostingParams, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.objective_param.objective is None:
+            raise ValueError("objective_param.objective is missing: all parties have labels")
         if self.callback_param.early_stopping_rounds is not None:
             raise ValueError(
                 "early_stopping_rounds: parties of a horizontal job validate on rows of their own "
