@@ -103,8 +103,13 @@ class Target:
         return float(np.average(self.loss.value(score, self.y), weights=self.weight))
 
 
-def target(frame: Frame, params: BoostingParams, component: str) -> Target:
-    """Raises BadData for labels and weights that nothing can be learnt from."""
+def target(
+    frame: Frame, params: BoostingParams, component: str, known: Sequence[Label] | None = None
+) -> Target:
+    """known: the classes of all parties, where several have labels; else those of these rows.
+
+    Raises BadData for labels and weights that nothing can be learnt from.
+    """
     weight = frame.weight
     if weight is not None and not (np.isfinite(weight).all() and (weight > 0).all()):
         raise BadData(f"{component}: sample weights must be numbers above 0")
@@ -114,7 +119,7 @@ def target(frame: Frame, params: BoostingParams, component: str) -> Target:
         if loss.name == "tweedie" and y.min(initial=0.0) < 0:
             raise BadData(f"{component}: objective tweedie takes labels of 0 and above")
         return Target(loss, y, weight, [])
-    classes = lr_model.label_classes(frame, component)
+    classes = lr_model.label_classes(frame, component) if known is None else list(known)
     numbers = np.zeros(frame.n_rows)
     for number, label in enumerate(classes):
         numbers[lr_model.is_class(frame, label)] = number

@@ -6,6 +6,7 @@ Shapes: n rows, k features, c raw scores of a row.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -14,19 +15,21 @@ import msgspec
 import numpy as np
 from scipy import sparse
 
-from federatedml import boosting_model, boosting_side, homo_side, lr_model
+from federatedml import boosting_model, boosting_side, homo_side
 from federatedml.boosting_model import BoostingModel, BoostingParam, Importance, Node, TreeParamOut
 from federatedml.boosting_params import HomoBoostingParams
 from federatedml.boosting_side import Target
 from federatedml.crypto import summable
 from federatedml.crypto.masking import Words
 from federatedml.data.frame import Frame
-from federatedml.errors import BadData, BadModel
+from federatedml.errors import BadModel
 from federatedml.homo_trees import BinnedRows, Grown, HomoTurn, rounded
 from federatedml.lr_model import Label
-from federatedml.maths import boosted_losses, trees
+from federatedml.maths import trees
 from federatedml.maths.glm import Floats, Matrix
 from federatedml.maths.trees import LEAF, Tree
+
+LOG = logging.getLogger(__name__)
 
 BLOCK = 1 << 16
 """Rows of a sparse matrix that are made dense at a time."""
@@ -37,35 +40,20 @@ class HomoBoostingModel(BoostingModel, kw_only=True):
     param_name: ClassVar[str] = "HomoSecureBoostingTreeGuestParam"
 
 
-def target(
-    frame: Frame, params: HomoBoostingParams, classes: Sequence[Label], component: str
-) -> Target:
-    """What is learnt, with the classes of all parties. Raises BadData."""
-    if params.task_type == "regression":
-        return boosting_side.target(frame, params, component)
-    numbers = np.zeros(frame.n_rows)
-    for number, label in enumerate(classes):
-        numbers[lr_model.is_class(frame, label)] = number
-    lr_model.row_weights(frame, component)
-    loss = boosted_losses.of_classes(len(classes))
-    return Target(loss, numbers, frame.weight, list(classes))
-
-
 def own_labels(frame: Frame, params: HomoBoostingParams, component: str) -> list[Label]:
     """The labels of this party's rows; none for a regression. Raises BadData."""
+    found = homo_side.distinct_labels(frame, component)
     if params.task_type == "classification":
-        return homo_side.distinct_labels(frame, component)
-    if not frame.n_rows or not frame.n_features:
-        what = "features" if frame.n_rows else "rows"
-        raise BadData(f"{component}: this party's data has no {what}; leave the party out")
+        return found
     boosting_side.target(frame, params, component)
     return []
 
 
 class Learner:
-    """This party's rows, raw scores and trees. site: who asks in the model, the party's role.
+    """This party's rows, raw scores and trees.
 
-    before: trees of a warm start's model, which the scores begin with.
+    model: without trees, or with those that a warm start goes on from. site: who asks in the model,
+    the party's role. Raises BadData, BadModel.
     """
 
     def __init__(
@@ -82,6 +70,12 @@ class Learner:
         self._frames = [rows for rows in (frame, validate) if rows is not None]
         self._x = [matrix(model, rows, component) for rows in self._frames]
         self._scores = [scores(model, x) for x in self._x]
+        self._slopes = (np.empty((0, 0)), np.empty((0, 0)))
+        if not params.misses and np.isnan(self.x.data if sparse.issparse(self.x) else self.x).any():
+            LOG.warning(
+                "some values are missing and use_missing is off: they count as larger than all "
+                "others. Set use_missing to learn where they go"
+            )
 
     @property
     def x(self) -> Matrix:
@@ -96,25 +90,20 @@ class Learner:
     def totals(self) -> Words:
         """For a sum over all parties: loss, weight, magnitudes of first and second derivatives.
 
-        Raises BadData once they are too large, or no numbers.
+        Raises PlaintextOutOfRange once they are too large, or no numbers.
         """
-        t, score = self.target, self._scores[0]
-        with np.errstate(over="ignore", invalid="ignore"):  # told below, in words
-            g, h = self._derivatives()
+        t, score, c = self.target, self._scores[0], self.target.n_outputs
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller is told
+            stats = t.derivatives(score)
+            self._slopes = g, h = stats[:, :c], stats[:, c:]
             loss = t.loss.value(score, t.y)
             weight = np.ones(len(t.y)) if t.weight is None else t.weight
             sizes = [loss @ weight, weight.sum(), np.abs(g).sum(), np.abs(h).sum()]
         return summable.wide(np.array(sizes))
 
-    def _derivatives(self) -> tuple[Floats, Floats]:
-        stats = self.target.derivatives(self._scores[0])
-        c = self.target.n_outputs
-        return stats[:, :c], stats[:, c:]
-
     def grown(self, rows: BinnedRows, turn: HomoTurn, cores: int) -> Grown:
-        """The trees of a round, before their first question."""
-        g, h = self._derivatives()
-        g, h = rounded(g, int(turn.scale_bits[0])), rounded(h, int(turn.scale_bits[1]))
+        """The trees of a round, before their first question; after ``totals``."""
+        g, h = (rounded(s, int(b)) for s, b in zip(self._slopes, turn.scale_bits, strict=True))
         each = range(g.shape[1])
         parts = [(g, h)] if self.is_vector else [(g[:, [i]], h[:, [i]]) for i in each]
         return Grown(rows, [np.column_stack(part) for part in parts], turn, cores)
@@ -211,16 +200,29 @@ def begun(
         trees=list(start.param.trees),
         tree_num=start.param.tree_num,
         feature_importances=[
-            msgspec.structs.replace(one) for one in start.param.feature_importances
+            _counted_by(one, _kind(params)) for one in start.param.feature_importances
         ],
     )
     return HomoBoostingModel(meta=mine, param=kept)
 
 
+def _counted_by(one: Importance, kind: str) -> Importance:
+    """A copy, with splits or gain in the first place."""
+    if one.main == kind:
+        return msgspec.structs.replace(one)
+    first, second = one.importance2, one.importance
+    return msgspec.structs.replace(one, importance=first, importance2=second, main=kind)
+
+
 def summary(model: BoostingModel) -> dict[str, object]:
     """The model as the component's summary shows it."""
-    listed = {one.fullname: one.importance for one in model.param.feature_importances}
-    return {"feature_importance": listed}
+    listed = model.param.feature_importances
+    return {
+        "feature_importance": {
+            one.fullname: int(one.importance) if one.main == "split" else one.importance
+            for one in listed
+        }
+    }
 
 
 def begun_digest(start: BoostingModel | None) -> bytes:

@@ -208,7 +208,7 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
         start: BoostingModel | None,
     ) -> Learner:
         p = self.params
-        target = homo_boosting.target(train, p, classes, ctx.name)
+        target = boosting_side.target(train, p, ctx.name, classes)
         model = homo_boosting.empty_model(p, train.schema.header, target)
         model = homo_boosting.begun(start, model, p, ctx.name)
         return Learner(p, train, validate, target, model, ctx.role.value, ctx.name)

@@ -1,129 +1,36 @@
 """HomoSecureBoost: the trees of the pooled rows, split by split; only sums leave a party."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from scipy import sparse
 
 from federatedml.component import Ctx
-from federatedml.components.homo_secureboost import HomoSecureBoost
-from federatedml.data.frame import Frame, FrameSchema
-from federatedml.homo_boosting import read
-from federatedml.homo_trees import rounded
-from federatedml.maths import boosted_losses, quantiles, trees
-from federatedml.params import parse
-from federation import ARBITER, GUEST, HOST, Party
+from federatedml.components import homo_secureboost
+from federatedml.components.homo_secureboost import HomoSecureBoost, Wire
+from federatedml.errors import PartiesLost
+from federatedml.maths import quantiles
+from federation import codec
+from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
+from tests.protocol.homo_boosting_parties import (
+    BANK,
+    CLIENTS,
+    JUDGE,
+    SHOP,
+    G,
+    N,
+    assert_same_trees,
+    cuts_of,
+    data,
+    frame,
+    params,
+    split,
+    told,
+    trained,
+    twin,
+)
 
-G, BANK, SHOP, MILL = Party(GUEST, "9999"), *(Party(HOST, f"1000{i}") for i in range(3))
-JUDGE = Party(ARBITER, "10000")
-CLIENTS = {1: (G, BANK), 2: (G, BANK, SHOP), 3: (G, BANK, SHOP, MILL)}
 TWO, THREE = CLIENTS[1], CLIENTS[2]
-N, K = 90, 5
-PARTS = {1: [0, 35, 90], 2: [0, 35, 60, 90], 3: [0, 35, 60, 72, 90]}
-
-
-def data(n_classes=2):
-    rng = np.random.default_rng(7)
-    x = rng.normal(size=(N, K))
-    x[:, 1] = np.round(x[:, 1])
-    x[:, 4] = rng.integers(0, 3, N)
-    score = x @ rng.normal(size=K) + x[:, 0] * x[:, 1] + rng.normal(size=N) / 2
-    if n_classes == 0:
-        return x, score
-    return x, np.digitize(score, np.quantile(score, np.arange(1, n_classes) / n_classes))
-
-
-def frame(x, label=None, weight=None, names=None):
-    names = names or [f"x{i}" for i in range(x.shape[1])]
-    return Frame(
-        pa.array([f"id{i}" for i in range(x.shape[0])]),
-        x,
-        FrameSchema(header=names, label_name=None if label is None else "y"),
-        label=label,
-        weight=weight,
-    )
-
-
-def params(**given):
-    base = {"num_trees": 3, "bin_num": 8, "tol": 0}
-    return parse(HomoSecureBoost.Params, {**base, **given}, "HomoSecureBoost#homo_secureboost_0")
-
-
-def split(hosts, x, label, weight=None):
-    """Every client's rows of the pooled data."""
-    at = PARTS[hosts]
-    return {
-        c: frame(x[a:b], label[a:b], None if weight is None else weight[a:b])
-        for c, a, b in zip(CLIENTS[hosts], at, at[1:], strict=False)
-    }
-
-
-def trained(p, rows, *, starts=None, validate=None):
-    """Models, predictions and reports of every party, and the transcript."""
-    starts = starts or {}
-    of = p if isinstance(p, dict) else dict.fromkeys((*rows, JUDGE), p)
-
-    def client(ctx):
-        boost = HomoSecureBoost(of[ctx.me])
-        fit, predict = boost.stage("fit", ctx.role), boost.stage("predict", ctx.role)
-        model = fit(ctx, rows[ctx.me], validate, starts.get(ctx.me))
-        return model, predict(ctx, model, rows[ctx.me]), ctx.report
-
-    def judge(ctx):
-        return HomoSecureBoost(of[JUDGE]).fit_arbiter(ctx, None, None, None), None, ctx.report
-
-    return run({**dict.fromkeys(rows, client), JUDGE: judge}, Ctx)
-
-
-def told(transcript, name):
-    """What the arbiter told the guest, message by message."""
-    return [s.value for s in transcript if s.message.endswith(f".{name}") and s.dst == G]
-
-
-def cuts_of(transcript, n_bins):
-    common = told(transcript, "cuts")[0]
-    return quantiles.Cuts(np.split(common.upper, np.cumsum(common.n_cuts)[:-1]), n_bins)
-
-
-def twin(p, x, y, weight, transcript):
-    """Trees grown on the pooled rows, with the parties' cuts, drawn columns and rounding."""
-    classes = len(np.unique(y)) if p.task_type == "classification" else 0
-    objective = p.objective_param
-    loss = (
-        boosted_losses.of_classes(classes)
-        if classes
-        else boosted_losses.of_numbers(objective.objective, objective.params or [])
-    )
-    x = np.where(x == 0, np.nan, x) if p.zero_is_missing else x
-    cuts, c = cuts_of(transcript, p.bin_num), classes if classes > 2 else 1
-    codes, score, found = quantiles.binned(x, cuts), np.zeros((len(x), c)), []
-    for turn in told(transcript, "turn")[:-1]:
-        g, h = loss.derivatives(score, y.astype(float))
-        if weight is not None:
-            g, h = g * weight[:, None], h * weight[:, None]
-        g, h = (rounded(part, int(b)) for part, b in zip((g, h), turn.scale_bits, strict=True))
-        vector = p.multi_mode == "multi_output"
-        for i, drawn in enumerate(turn.features):
-            stats = np.column_stack([g, h] if vector or c == 1 else [g[:, i], h[:, i]])
-            part = quantiles.Cuts([cuts.upper[j] for j in drawn], cuts.n_bins)
-            tree, at = trees.grow(
-                np.ascontiguousarray(codes[drawn]), part, stats, p.rules, p.tree_param.max_depth
-            )
-            found.append((tree, drawn))
-            score[:, slice(None) if vector else [i]] += p.learning_rate * tree.weight[at]
-    return found, loss.mean(score)
-
-
-def assert_same_trees(model, found):
-    assert len(model.param.trees) == len(found)
-    for stored, (tree, drawn) in zip(model.param.trees, found, strict=True):
-        mine, inner = read(stored), tree.feature >= 0
-        np.testing.assert_array_equal(mine.left, tree.left)
-        np.testing.assert_array_equal(mine.feature[inner], drawn[tree.feature[inner]])
-        np.testing.assert_array_equal(mine.threshold[inner], tree.threshold[inner])
-        np.testing.assert_array_equal(mine.missing_left, tree.missing_left)
-        np.testing.assert_array_equal(mine.weight, tree.weight)
 
 
 def holes(x):
@@ -135,12 +42,21 @@ def holes(x):
 # Equal to pooled training.
 
 REGRESSION = {"task_type": "regression"}
+OBJECTIVES = {
+    "lse": None,
+    "lae": None,
+    "log_cosh": None,
+    "huber": [8.0],
+    "fair": [2.0],
+    "tweedie": [1.4],
+}
 CASES = {
     "binary": (2, {}),
     "classes": (3, {"num_trees": 2}),
     "vector": (4, {"num_trees": 2, "multi_mode": "multi_output"}),
     "lse": (0, {**REGRESSION, "objective_param": {"objective": "lse"}}),
     "drawn": (3, {"subsample_feature_rate": 0.5}),
+    "memory": (2, {"backend": "memory", "random_seed": 3}),
     "rules": (
         2,
         {"tree_param": {"max_depth": 5, "min_leaf_node": 4, "criterion_params": [1, 0.5]}},
@@ -154,36 +70,55 @@ def test_the_trees_are_those_of_the_pooled_rows(case, hosts):
     n_classes, given = CASES[case]
     (x, y), p = data(n_classes), params(**given)
     results, transcript = trained(p, split(hosts, x, y))
-    found, said = twin(p, x, y, None, transcript)
+    found, said, losses = twin(p, x, y, transcript)
     assert any(len(tree) > 3 for tree, _ in found)
     for c in CLIENTS[hosts]:
         assert_same_trees(results[c][0], found)
-    at = PARTS[hosts]
     predicted = np.concatenate([results[c][1].detail for c in CLIENTS[hosts]])
     said = np.column_stack([1 - said, said]) if n_classes == 2 else said
     np.testing.assert_allclose(predicted, said, atol=1e-12)
-    assert len(at) == hosts + 2
+    np.testing.assert_allclose(results[JUDGE][2].told["loss_history"], losses, rtol=1e-12)
 
 
-@pytest.mark.parametrize("given", [{"use_missing": True}, {}, {"zero_as_missing": True}])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_is_that_of_pooled_training(objective):
+    x, y = data(0)
+    y = np.abs(y) if objective == "tweedie" else y
+    given = {"objective": objective, "params": OBJECTIVES[objective]}
+    p = params(**REGRESSION, objective_param=given)
+    results, transcript = trained(p, split(2, x, y))
+    found, said, losses = twin(p, x, y, transcript)
+    assert_same_trees(results[BANK][0], found)
+    predicted = np.concatenate([results[c][1].score for c in THREE])
+    np.testing.assert_allclose(predicted, said[:, 0], atol=1e-12)
+    history = results[JUDGE][2].told["loss_history"]
+    np.testing.assert_allclose(history, losses, rtol=1e-12)
+    assert history[-1] < history[0]
+
+
+@pytest.mark.parametrize(
+    "given", [{"use_missing": True}, {}, {"zero_as_missing": True}], ids=["learnt", "right", "zero"]
+)
 def test_missing_values_go_where_they_go_in_pooled_training(given):
     x, y = data()
     x, p = holes(x), params(**given)
     results, transcript = trained(p, split(2, x, y))
-    found, said = twin(p, x, y, None, transcript)
+    found, said, _ = twin(p, x, y, transcript)
     assert_same_trees(results[SHOP][0], found)
     predicted = np.concatenate([results[c][1].score for c in THREE])
     np.testing.assert_allclose(predicted, said[:, 0], atol=1e-12)
-    if given:
-        assert any(tree.missing_left.any() for tree, _ in found)
+    assert any(tree.missing_left.any() for tree, _ in found) == bool(given)
 
 
 def test_sample_weights_count_as_in_pooled_training():
     x, y = data()
     weight = np.linspace(0.5, 9.0, N)
     results, transcript = trained(params(), split(2, x, y, weight))
-    found, _ = twin(params(), x, y, weight, transcript)
+    found, _, losses = twin(params(), x, y, transcript, weight)
     assert_same_trees(results[G][0], found)
+    np.testing.assert_allclose(results[JUDGE][2].told["loss_history"], losses, rtol=1e-12)
+    plain = trained(params(), split(2, x, y))[0]
+    assert plain[G][0].param.trees != results[G][0].param.trees
 
 
 @pytest.mark.parametrize("bin_num", [2, 5, 32, 300])
@@ -201,6 +136,177 @@ def test_sparse_features_give_the_same_model():
     x = np.where(np.abs(x) < 0.6, 0.0, x)
     rows = split(1, x, y)
     thin = {c: frame(sparse.csr_matrix(f.x), f.label) for c, f in rows.items()}
-    dense, sparse_ = trained(params(), rows)[0], trained(params(), thin)[0]
-    assert dense[G][0].param.trees == sparse_[G][0].param.trees
-    np.testing.assert_array_equal(dense[BANK][1].score, sparse_[BANK][1].score)
+    dense, other = trained(params(), rows)[0], trained(params(), thin)[0]
+    assert dense[G][0].param.trees == other[G][0].param.trees
+    np.testing.assert_array_equal(dense[BANK][1].score, other[BANK][1].score)
+
+
+def test_training_stops_where_the_pooled_loss_changes_less_than_tol():
+    x, y = data()
+    p = params(num_trees=40, tol=0.02)
+    results, transcript = trained(p, split(2, x, y))
+    found, _, losses = twin(p, x, y, transcript)
+    assert 2 < len(found) < 40
+    assert_same_trees(results[SHOP][0], found)
+    steps = np.abs(np.diff(losses))
+    assert steps[-1] < 0.02 <= steps[:-1].min()
+    on, _ = trained(
+        params(num_trees=len(found) + 2, tol=0.02, n_iter_no_change=False), split(2, x, y)
+    )
+    assert on[G][0].param.tree_num == len(found) + 2
+
+
+# What leaves a party.
+
+
+@pytest.fixture(scope="module")
+def two_hosts():
+    return trained(params(num_trees=2), split(2, *data()))
+
+
+def test_parties_exchange_exactly_the_declared_messages(two_hosts, golden):
+    _, transcript = two_hosts
+    lines = {
+        (s.message, str(s.src), str(s.dst), s.envelope.kind, codec.describe(s.value))
+        for s in transcript
+    }
+    golden("homo_secureboost_two_hosts", sorted(map(list, lines)))
+
+
+def test_clients_send_the_arbiter_nothing_in_the_clear_but_the_outline(two_hosts):
+    _, transcript = two_hosts
+    plain = {
+        s.message
+        for s in transcript
+        if s.dst == JUDGE and s.envelope.kind == "plain" and s.src != JUDGE
+    }
+    assert plain == {Wire.keys.name, Wire.heard.name, Wire.outline.name}
+
+
+def test_no_partys_counts_or_sums_are_in_what_it_sends():
+    """The same rows twice: with masks nothing of what is sent is the same."""
+    rows = split(1, *data())
+    sent = [
+        np.concatenate(
+            [s.value for s in trained(params(), rows)[1] if s.message == Wire.masked.name]
+        )
+        for _ in range(2)
+    ]
+    assert len(sent[0]) == len(sent[1]) > 1000
+    assert np.intersect1d(*sent).size == 0
+
+
+def test_what_is_told_of_bins_is_of_all_rows_together(two_hosts):
+    """No question of the search is narrower than needed: no party's lowest or highest value."""
+    _, transcript = two_hosts
+    x, _ = data()
+    cuts = cuts_of(transcript, 8)
+    for j in (0, 2, 3):
+        assert not np.isin(cuts.upper[j], x[:, j]).any()
+        assert cuts.upper[j][-1] == np.finfo(float).max
+
+
+def test_clients_learn_the_number_of_rows_to_a_power_of_two(two_hosts):
+    assert set(told(two_hosts[1], "size")) == {7}
+
+
+def test_a_training_takes_few_messages(two_hosts):
+    """Per round: one sum for the loss, one for each level."""
+    _, transcript = two_hosts
+    sums = len(
+        {s.envelope.number for s in transcript if s.message == Wire.masked.name and s.src == G}
+    )
+    assert sums == 1 + len(told(transcript, "query")) - 1 + 2 * (1 + 3) + 1
+    assert len([s for s in transcript if s.src == G]) < 100
+
+
+# Parties that are lost.
+
+
+class Gone(Exception):
+    pass
+
+
+def leaving(ctx, message, after):
+    """This party is over when it would receive a message for so many times."""
+    get, left = ctx.get, [after]
+
+    def limited(asked, *given, **more):
+        if asked is message:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Gone
+        return get(asked, *given, **more)
+
+    ctx.get = limited
+
+
+def with_a_loss(hosts, message, after, p):
+    x, y = data()
+    rows = split(hosts, x, y)
+    gone = CLIENTS[hosts][-1]
+
+    def client(ctx):
+        if ctx.me == gone:
+            leaving(ctx, message, after)
+        try:
+            return HomoSecureBoost(p).stage("fit", ctx.role)(ctx, rows[ctx.me], None, None)
+        except Gone:
+            return None
+
+    def judge(ctx):
+        HomoSecureBoost(p).fit_arbiter(ctx, None, None, None)
+        return ctx.report
+
+    results, transcript = run({**dict.fromkeys(rows, client), JUDGE: judge}, Ctx)
+    left = np.concatenate([np.arange(0, 35), np.arange(35, 60)])
+    return results, transcript, x[left], y[left]
+
+
+@pytest.mark.parametrize("after", [0, 1], ids=["at_the_root", "below"])
+def test_a_host_lost_in_a_tree_counts_for_nothing_in_it(after):
+    p = params(num_trees=1)
+    results, transcript, x, y = with_a_loss(2, Wire.splits, after, p)
+    found, _, _ = twin(p, x, y, transcript)
+    assert_same_trees(results[G], found)
+    assert_same_trees(results[BANK], found)
+    assert results[JUDGE].told["lost_parties"] == [str(SHOP)]
+    assert sum(one.begins_anew for one in told(transcript, "splits")) == 1
+
+
+def test_a_host_lost_while_bins_are_searched_counts_for_nothing_in_them():
+    p = params(num_trees=1, binning_error=0)
+    results, transcript, x, y = with_a_loss(2, Wire.query, 2, p)
+    common = quantiles.binned(x, cuts_of(transcript, 8))
+    np.testing.assert_array_equal(common, quantiles.binned(x, quantiles.cut_points(x, 8)))
+    assert_same_trees(results[BANK], twin(p, x, y, transcript)[0])
+    assert results[JUDGE].told["lost_parties"] == [str(SHOP)]
+
+
+def test_of_two_parties_none_can_be_spared():
+    with pytest.raises(PartiesLost, match="1 of 2 parties are left"):
+        with_a_loss(1, Wire.splits, 1, params())
+
+
+# An arbiter that is wrong.
+
+
+@pytest.mark.parametrize("change", ["feature", "cut", "divided", "weights"])
+def test_impossible_splits_are_refused(monkeypatch, change):
+    class Wrong(homo_secureboost.Planner):
+        def take(self, sums, counts):
+            found = super().take(sums, counts)
+            q = len(found.feature)
+            new = {
+                "feature": np.full(q, 99, dtype=np.int32),
+                "cut": np.full(q, 99, dtype=np.int32),
+                "divided": np.append(found.divided, True),
+                "weights": np.zeros((40, 1)),
+            }
+            return type(found)(
+                *(new[f] if f == change else getattr(found, f) for f in found.__struct_fields__)
+            )
+
+    monkeypatch.setattr(homo_secureboost, "Planner", Wrong)
+    with pytest.raises(ProtocolViolation, match=r"arbiter 10000.*splits"):
+        trained(params(num_trees=1), split(1, *data()))
