@@ -51,7 +51,7 @@ def convert() -> Response:
 @blueprint.post("/component/hetero/merge")
 def merge() -> Response:
     wanted = body(Merge)
-    text = model_conversion.merge(
+    text, before = model_conversion.merge(
         site(),
         wanted.model_id,
         wanted.model_version,
@@ -62,4 +62,5 @@ def merge() -> Response:
         host_rename=wanted.host_rename,
         include_guest_coef=wanted.include_guest_coef,
     )
-    return answer(text)
+    note = f"success; rows first go through {', '.join(before)}" if before else "success"
+    return answer(text, retmsg=note)

@@ -129,7 +129,8 @@ def merge(output_path: Path, host_party_ids: str, **given: Any) -> None:
             output_path.write_text(str(found.pop("data")), encoding="utf-8")
         except OSError as error:
             raise click.ClickException(f"{output_path}: {error.strerror}") from None
-        found["retmsg"] = f"The model has been written to {output_path}."
+        note = found["retmsg"].partition("; ")[2]
+        found["retmsg"] = f"The model has been written to {output_path}{note and f'; {note}'}."
     output.reply(found, as_json=here().as_json)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fateflow.domain import dsl as dsls
 from fateflow.domain.conf import party_text
 from fateflow.errors import ArgumentError, NotThere
 from fateflow.scheduler import model_files
@@ -22,11 +23,12 @@ def convert(
     *,
     framework: str | None = None,
     component: str | None = None,
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     """Convert what can be converted of a party's model, or one component of it.
 
     party: role and party id. The files lie beside the model and travel in its archive; the list
-    says component_name, model_alias, module and converted_model_path, a path on this machine.
+    says component_name, model_alias, module, converted_model_path, a path on this machine, and
+    applied_before, what else rows go through before the model.
     Raises NotThere (102), ArgumentError (101) saying what could be converted to what.
     """
     row = _held(site, party[0], party[1], model_id, version)
@@ -52,8 +54,10 @@ def convert(
         kept = models.one(session, row.role, row.party_id, model_id, version)
         if kept is not None:
             kept.size = model_files.size_bytes(at)
-    converted: list[dict[str, str]] = done["converted"]
-    return converted
+    return [
+        {**entry, "applied_before": applied_before(row, entry["component_name"])}
+        for entry in done["converted"]
+    ]
 
 
 def merge(
@@ -64,8 +68,9 @@ def merge(
     component: str,
     kind: tuple[str, str],
     **options: Any,
-) -> str:
-    """A vertical model's component as one text, from the parts of guest and all hosts.
+) -> tuple[str, list[str]]:
+    """A vertical model's component as one text, from the parts of guest and all hosts; and what
+    rows go through before the model.
 
     parties: the guest's id and a list of the hosts'. kind: model_type and output_format. options:
     target_name, host_rename, include_guest_coef. No other site is asked: a part that is not here
@@ -77,7 +82,8 @@ def merge(
         for role, party in (("guest", guest), *(("host", host) for host in hosts))
     }
     row = _held(site, "guest", guest, model_id, version)
-    named = sorted(str(host) for host in row.roles.get("host", ())) if row else []
+    assert row is not None  # its part was found
+    named = sorted(str(host) for host in row.roles.get("host", ()))
     if named != sorted(hosts):
         raise ArgumentError(
             f"host_party_ids: the model was trained with the hosts {', '.join(named) or '(none)'}: "
@@ -93,8 +99,19 @@ def merge(
     )
     if "error" in done:
         raise ArgumentError(f"{component}: {done['error']}")
-    text: str = done["text"]
-    return text
+    return done["text"], applied_before(row, component)
+
+
+def applied_before(row: ModelRow, component: str) -> list[str]:
+    """Fitted components through which rows reach this one: a converted model expects what comes
+    out of them."""
+    dag = dsls.parse(row.train_dsl)
+    upstream = dag.upstream(component)
+    return [
+        f"{name} ({node.module})"
+        for name, node in dag.components.items()
+        if name in upstream and node.model_outputs
+    ]
 
 
 def _part(site: Site, role: str, party: str, model_id: str, version: str, component: str) -> Path:

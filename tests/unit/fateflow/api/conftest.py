@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -55,9 +56,11 @@ class InThisProcess:
             raise RuntimeError(str(error)) from error
 
 
-@pytest.fixture
-def site(tmp_path):
-    settings = Settings(home=str(tmp_path))
+@contextlib.contextmanager
+def _site(home: Path, party: str = ""):
+    """A site without processes; party: the one it speaks for, all if empty."""
+    home.mkdir(exist_ok=True)
+    settings = Settings(home=str(home), party=party)
     database = Database(settings.database)
     Base.metadata.create_all(database.engine)
     found = Site(settings, database, InThisProcess(settings.tables))
@@ -67,6 +70,18 @@ def site(tmp_path):
     }
     yield found
     database.engine.dispose()
+
+
+@pytest.fixture
+def site(tmp_path):
+    with _site(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def site_at():
+    """Makes more sites: ``with site_at(home, party) as site``."""
+    return _site
 
 
 @pytest.fixture

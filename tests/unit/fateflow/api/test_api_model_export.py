@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pytest
 
+from fateflow.app import application
 from fateflow.scheduler import model_files
 from fateflow.store import models
 from fateflow.store.orm import ModelRow
@@ -18,7 +19,16 @@ from federatedml.lr_model import LRMeta
 VERSION = "202611220000000000000"
 ROLES = {"guest": [9999], "host": [10000, 10001], "arbiter": [10000]}
 ID = "arbiter-10000#guest-9999#host-10000_10001#model"
-DSL = {"components": {"model_0": {"module": "HomoLR", "output": {"model": ["model"]}}}}
+DSL = {
+    "components": {
+        "scale_0": {"module": "FeatureScale", "output": {"data": ["data"], "model": ["model"]}},
+        "model_0": {
+            "module": "HomoLR",
+            "input": {"data": {"train_data": ["scale_0.data"]}},
+            "output": {"model": ["model"]},
+        },
+    }
+}
 
 
 def linear(module, names, intercept=0.0):
@@ -74,6 +84,7 @@ def test_what_can_be_converted_is_and_the_files_are_told(call, horizontal):
     assert reply["retcode"] == 0
     (done,) = reply["data"]
     assert (done["component_name"], done["model_alias"]) == ("model_0", "model")
+    assert done["applied_before"] == ["scale_0 (FeatureScale)"]
     assert joblib.load(done["converted_model_path"]).coef_.tolist() == [[1.0, 2.0]]
 
 
@@ -117,6 +128,7 @@ def test_a_conversion_that_does_not_fit_is_refused_in_words(call, horizontal, ch
 def test_parts_at_one_site_are_merged(call, vertical):
     reply = call("component/hetero/merge", vertical)
     assert reply["retcode"] == 0
+    assert reply["retmsg"] == "success; rows first go through scale_0 (FeatureScale)"
     merged = json.loads(reply["data"])
     assert merged["feature_names_in_"] == ["a", "b", "host_10000_a", "c"]
     assert merged["coef_"] == [[1.0, 2.0, 1.0, 1.0]]
@@ -127,6 +139,31 @@ def test_parts_at_one_site_are_merged(call, vertical):
     assert found.startswith("<?xml")
     assert 'name="risk"' in found
     assert "host_10001_c" in found
+
+
+def test_parts_of_several_sites_are_merged_where_their_parties_bring_them(
+    vertical, site_at, tmp_path
+):
+    archives, body = {}, json.dumps(vertical)
+    for role, party, names in (
+        ("guest", "9999", "ab"),
+        ("host", "10000", "cd"),
+        ("host", "10001", "e"),
+    ):
+        with site_at(tmp_path / party, party) as theirs:
+            hold(theirs, role, party, {"model_0": ("HeteroLR", linear("HeteroLR", list(names)))})
+            http = application(theirs).test_client()
+            refused = http.post("/v1/component/hetero/merge", data=body).get_json()
+            assert "is not here, and nobody is asked for it" in refused["retmsg"]
+            of = {"model_id": ID, "model_version": VERSION, "role": role, "party_id": party}
+            archives[party] = of, http.get("/v1/model/export", data=json.dumps(of)).data
+    with site_at(tmp_path / "alone") as neutral:
+        http = application(neutral).test_client()
+        for of, zipped in archives.values():
+            taken = http.post("/v1/model/import", data={**of, "file": (io.BytesIO(zipped), "m")})
+            assert taken.get_json()["retcode"] == 0
+        reply = http.post("/v1/component/hetero/merge", data=body).get_json()
+    assert json.loads(reply["data"])["feature_names_in_"] == ["a", "b", "c", "d", "e"]
 
 
 @pytest.mark.parametrize(
