@@ -123,8 +123,10 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
             ctx.remote(Wire.outline, Outline(n_trees, begun))  # (1)
         sums = None
         if ctx.hosts:
-            bits = p.gradient_bits
-            sums = split_sums.opened_at_guest(ctx, p.encrypt_param, train.n_rows, bits)  # (2)
+            n_words = 2 * target.n_outputs // n_trees + (p.tree_param.min_leaf_node > 1)
+            sums = split_sums.opened_at_guest(
+                ctx, p.encrypt_param, train.n_rows, n_words, p.gradient_bits
+            )  # (2)
         score = np.tile(target.start(), (train.n_rows, 1))
         if begun:
             score = forest.scores(tree_walk.leaves_at_guest(ctx, forest.trees, own.x))

@@ -24,7 +24,8 @@ Source   Cheng et al. 2021, SecureBoost, arXiv:1901.08755; packing: Chen et al. 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import msgspec
@@ -35,9 +36,11 @@ from numpy.typing import NDArray
 from federatedml.component import Ctx
 from federatedml.crypto import lattice, lattice_sums, ou, packed_sums, paillier, strength
 from federatedml.crypto.bigcipher import CipherVector, SecretKey
+from federatedml.crypto.errors import CryptoError, KeyTooShort
 from federatedml.crypto.lattice_wire import PublicKey as LatticeKey
 from federatedml.crypto.lattice_wire import SealedProduct, SealedVector
 from federatedml.crypto.wire import PublicKey as IntegerKey
+from federatedml.errors import BadParameters
 from federatedml.maths.candidates import Candidates
 from federatedml.maths.quantiles import Codes
 from federatedml.params_shared import EncryptParam
@@ -146,13 +149,23 @@ class HostSums(Protocol):
         """Answer the guest's next question; False if the tree is finished."""
 
 
+@contextmanager
+def _blaming(peer: Party, message: str) -> Iterator[None]:
+    """What cryptography refuses in here came from the peer. Raises ProtocolViolation."""
+    try:
+        yield
+    except CryptoError as error:
+        raise ProtocolViolation(peer, message, str(error)) from error
+
+
 def opened_at_guest(
-    ctx: Ctx, param: EncryptParam, n_rows: int, value_bits: int | None
+    ctx: Ctx, param: EncryptParam, n_rows: int, n_words: int, value_bits: int | None
 ) -> GuestSums:
     """A fresh key, its public half sent.
 
-    value_bits: size of a word where words are rounded to few bits; sums are then given no more
-    room than they need, which hosts can see and count on.
+    n_words: statistics of a row. value_bits: size of a word where words are rounded to few bits;
+    sums are then given no more room than they need, which hosts can see and count on.
+    Raises BadParameters for a key that is too short for the statistics.
     """
     if param.scheme == "Lattice":
         found: GuestSums = _LatticeGuest(ctx, n_rows, value_bits)
@@ -160,7 +173,12 @@ def opened_at_guest(
         if param.scheme == "None" or param.method not in ("Paillier", "OU", UNSET):
             LOG.warning("encrypt_param.method %s: Paillier is used in its place", param.method)
         maker = ou.keygen if param.scheme == "OU" else paillier.keygen
-        found = _IntegerGuest(ctx, maker(param.key_length)[1])
+        public, secret = maker(param.key_length)
+        try:
+            packed_sums.groups(public, n_words)
+        except KeyTooShort as error:
+            raise BadParameters(f"{ctx.name}: {error}") from None
+        found = _IntegerGuest(ctx, secret)
     LOG.info("encryption: %s", found.security)
     return found
 
@@ -233,7 +251,8 @@ class _LatticeGuest:
         if product.tile.outputs != count:
             problem = f"{product.tile.outputs} sums of {count} candidates"
             raise ProtocolViolation(host, Wire.sealed_sums.name, problem)
-        return lattice_sums.opened(self._secret, product, self._ctx.cores)
+        with _blaming(host, Wire.sealed_sums.name):
+            return lattice_sums.opened(self._secret, product, self._ctx.cores)
 
     def end(self) -> None:
         for host, count in self._counts.items():
@@ -271,10 +290,8 @@ class _LatticeHost:
         vectors = self._ctx.get(Wire.masked_words)  # (3)
         if not vectors:
             return False
-        try:
+        with _blaming(self._ctx.guest, Wire.masked_words.name):
             sums = lattice_sums.sums(self._key, vectors, self._of, cores=self._cores)
-        except ValueError as error:
-            raise ProtocolViolation(self._ctx.guest, Wire.masked_words.name, str(error)) from None
         self._ctx.remote(Wire.sealed_sums, sums)  # (4)
         return True
 
@@ -317,10 +334,11 @@ class _IntegerGuest:
         }
         for host in asked:
             packed = self._ctx.get(Wire.packed_sums, source=host)  # (7)
-            found[host] = packed_sums.opened(
-                self._secret, packed, len(nodes), self._counts[host], self._n_words,
-                cores=self._ctx.cores,
-            )  # fmt: skip
+            with _blaming(host, Wire.packed_sums.name):
+                found[host] = packed_sums.opened(
+                    self._secret, packed, len(nodes), self._counts[host], self._n_words,
+                    cores=self._ctx.cores,
+                )  # fmt: skip
         return found
 
     def end(self) -> None:
@@ -370,9 +388,10 @@ class _IntegerHost:
                 self._ctx.guest, Wire.nodes_asked.name, f"no nodes of {n_rows} rows"
             )
         nodes = [np.flatnonzero(node == number) for number in range(1, asked.n_nodes + 1)]
-        sums = packed_sums.sums(
-            self._key, self._counted.words, self._codes, self._n_bins, self._of, nodes,
-            cores=self._cores,
-        )  # fmt: skip
+        with _blaming(self._ctx.guest, Wire.counted_rows.name):
+            sums = packed_sums.sums(
+                self._key, self._counted.words, self._codes, self._n_bins, self._of, nodes,
+                cores=self._cores,
+            )  # fmt: skip
         self._ctx.remote(Wire.packed_sums, sums)  # (7)
         return True

@@ -448,3 +448,11 @@ def test_layered_takes_one_host():
 
 def test_roles_are_guest_and_host():
     assert HeteroSecureBoost.roles() == {GUEST, HOST}
+
+
+def test_a_key_too_short_for_the_statistics_is_refused_with_the_least_length():
+    x, score = table()
+    y = (score > 0).astype(np.int64)
+    p = params(encrypt_param={"method": "OU", "key_length": 256})
+    with pytest.raises(BadParameters, match="key_length"):
+        played(p, given(x, y, ONE_HOST), ONE_HOST)
