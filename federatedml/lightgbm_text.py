@@ -34,7 +34,7 @@ REGRESSIONS = {
 }
 """LightGBM's objectives by FATE's; they matter for what comes after the raw score alone."""
 
-_UNFIT = re.compile(r'[\s,:"\[\]{}]')
+_UNFIT = re.compile(r'[\s,:"\[\]{}\x00-\x1f\x7f]')
 
 
 def model_text(ensemble: Ensemble) -> str:
