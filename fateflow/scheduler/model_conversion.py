@@ -149,11 +149,12 @@ def _party(given: Any) -> str:
 
 
 def _parties(given: Any) -> list[str]:
-    """Hosts as a list, or as a text with commas."""
+    """Hosts as a list, or as a text with commas; none of a model that its guest trained alone."""
     listed = given.split(",") if isinstance(given, str) else given
-    if not isinstance(listed, list) or not listed:
-        raise ArgumentError("host_party_ids must be a list of party ids, one at least")
-    found = [_party(one.strip() if isinstance(one, str) else one) for one in listed]
+    if not isinstance(listed, list):
+        raise ArgumentError("host_party_ids must be a list of party ids")
+    texts = [one.strip() if isinstance(one, str) else one for one in listed]
+    found = [_party(one) for one in texts if one != ""]
     if len(set(found)) < len(found):
         raise ArgumentError("host_party_ids names a host twice")
     return found

@@ -37,14 +37,14 @@ def linear(module, names, intercept=0.0):
     return find(module).Model(meta=LRMeta(), param=lr_model.as_param([part], [0, 1]))
 
 
-def hold(site, role, party, components):
+def hold(site, role, party, components, roles=ROLES):
     """Make a party's model as a training leaves it. components: name -> (module, model)."""
     at = model_files.folder(site.settings, role, party, ID, VERSION)
     for name, (module, model) in components.items():
         archive.save(model_files.model_file(at, name, "model"), module, model)
     named = {"role": role, "party_id": party, "model_id": ID, "model_version": VERSION}
     initiator = {"initiator_role": "guest", "initiator_party_id": "9999"}
-    kept = {"roles": ROLES, "train_dsl": DSL, "inference_dsl": DSL, "parent": True, **initiator}
+    kept = {"roles": roles, "train_dsl": DSL, "inference_dsl": DSL, "parent": True, **initiator}
     conf = {"runtime_conf": {}, "train_runtime_conf": {}}
     model_files.write_json(at / model_files.PIPELINE, {**named, **kept, **conf})
     row = ModelRow(job_id=VERSION, create_time=1, update_time=1, **named, **kept, **conf)
@@ -173,8 +173,9 @@ def test_parts_of_several_sites_are_merged_where_their_parties_bring_them(
         ({"host_party_ids": [10000, 10002]}, 102, "`flow model export`"),
         ({"host_party_ids": [10000]}, 101, "trained with the hosts 10000, 10001: name them all"),
         ({"host_party_ids": [10000, "10000"]}, 101, "names a host twice"),
-        ({"host_party_ids": []}, 101, "a list of party ids, one at least"),
-        ({"host_party_ids": {"0": 1}}, 101, "a list of party ids, one at least"),
+        ({"host_party_ids": []}, 101, "trained with the hosts 10000, 10001: name them all"),
+        ({"host_party_ids": {"0": 1}}, 101, "host_party_ids must be a list of party ids"),
+        ({"host_party_ids": None}, 101, "required argument are missing: host_party_ids"),
         ({"host_party_ids": ["a"]}, 101, "a party id is a number"),
         ({"guest_party_id": 9998}, 102, "the part of guest 9998"),
         ({"component_name": "y"}, 102, "guest 9999 has no fitted component 'y', only model_0"),
@@ -191,6 +192,18 @@ def test_a_merge_that_does_not_fit_is_refused_in_words(call, vertical, change, c
     assert reply["retcode"] == code
     assert words in reply["retmsg"]
     assert "data" not in reply
+
+
+def test_a_model_that_its_guest_trained_alone_needs_no_host(call, site, vertical):
+    hold(
+        site,
+        "guest",
+        "9999",
+        {"model_0": ("HeteroLR", linear("HeteroLR", ["a"]))},
+        roles={"guest": [9999]},
+    )
+    reply = call("component/hetero/merge", {**vertical, "host_party_ids": [""]})
+    assert json.loads(reply["data"])["feature_names_in_"] == ["a"]
 
 
 def test_a_damaged_model_is_told_as_such(call, site, vertical):
