@@ -53,7 +53,7 @@ class HomoSplits(msgspec.Struct, frozen=True):
 
     divided (p,). feature, cut, missing_left, gain (q,): how; sums_left (q,): whether the left child
     is the one to be summed next. weights (l, c): of all leaves, tree by tree, once the trees are
-    finished; none before. begins_anew: a party was lost, the trees of this round start again.
+    finished; none before.
     """
 
     divided: NDArray[np.bool_]
@@ -63,17 +63,9 @@ class HomoSplits(msgspec.Struct, frozen=True):
     gain: NDArray[np.float64]
     sums_left: NDArray[np.bool_]
     weights: NDArray[np.float64]
-    begins_anew: bool = False
 
     def __describe__(self) -> str:
         return f"HomoSplits[{len(self.divided)},{len(self.feature)}]"
-
-
-def anew(n_outputs: int) -> HomoSplits:
-    """The trees of this round start again."""
-    ints, flags = np.empty(0, dtype=np.int32), np.empty(0, dtype=bool)
-    gain, weights = np.empty(0), np.empty((0, n_outputs))
-    return HomoSplits(flags, ints, ints, flags, gain, flags, weights, begins_anew=True)
 
 
 def rounded(derivatives: Floats, scale_bits: int) -> Floats:
@@ -141,10 +133,6 @@ class Grown:
     ) -> None:
         self._codes, self._bins, self._stats = rows.codes, rows.bins, stats
         self._features, self._cores = turn.features, cores
-        self.begin()
-
-    def begin(self) -> None:
-        """All trees anew."""
         n = self._codes.shape[1]
         self.trees = [Growing(stats.shape[1] // 2) for stats in self._stats]
         for tree in self.trees:
@@ -176,9 +164,6 @@ class Grown:
     def take(self, told: HomoSplits) -> bool:
         """Divide nodes as told; whether the trees are finished. Raises ValueError for what cannot
         be."""
-        if told.begins_anew:
-            self.begin()
-            return False
         self._check(told)
         parents = [node for node, yes in zip(self.level, told.divided.tolist(), strict=True) if yes]
         level, summed = list[tuple[int, int]](), list[tuple[int, int]]()
@@ -235,10 +220,6 @@ class Planner:
         self._n_cuts = np.array([len(upper) for upper in bins.cuts.upper], dtype=np.int64)
         self._rules, self._max_depth = rules, max_depth
         self._features, self._n_outputs = turn.features, n_outputs
-        self.begin()
-
-    def begin(self) -> None:
-        """All trees anew."""
         self.trees = [Growing(self._n_outputs) for _ in self._features]
         self.level = [(t, tree.add(0, np.zeros(0))) for t, tree in enumerate(self.trees)]
         self.summed = list(self.level)
@@ -271,6 +252,12 @@ class Planner:
             self._sums_left,
             self._weights() if is_over else np.empty((0, self._n_outputs)),
         )
+
+    def finish(self) -> HomoSplits:
+        """All nodes of the level become leaves: the sums of their children will not come."""
+        ints, flags = np.empty(0, dtype=np.int32), np.empty(0, dtype=bool)
+        divided = np.zeros(len(self.level), dtype=bool)
+        return HomoSplits(divided, ints, ints, flags, np.empty(0), flags, self._weights())
 
     def _best(self, sums: Floats, counts: Counts) -> splits.Splits:
         """The best split of each node; those of a tree at once, for they share the features."""

@@ -36,7 +36,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from federatedml import boosting_side, homo_boosting, homo_side, homo_trees
+from federatedml import boosting_side, homo_boosting, homo_side
 from federatedml.boosting_model import BoostingModel
 from federatedml.boosting_params import HomoBoostingParams
 from federatedml.callbacks import Callbacks
@@ -321,17 +321,18 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
         n_classes: int,
         count_bits: int,
     ) -> None:
-        """The splits of the trees of a round. If a party is lost they begin anew without it."""
+        """The splits of the trees of a round. If a party is lost they end where they are: the next
+        level's sums would be of fewer rows than those above, and to sum the same anew would show
+        what the lost party had added."""
         p, n_outputs = self.params, self._n_outputs(n_classes)
         planner = Planner(bins, p.rules, p.tree_param.max_depth, turn, n_outputs)
         packed, is_finished = packing(bins, turn, n_outputs, count_bits), False
         while not is_finished:
             n_lost = len(server.lost)
             words = server.collect_words()  # (8)
-            if len(server.lost) > n_lost:
-                planner.begin()
-                ctx.remote(Wire.splits, homo_trees.anew(n_outputs))
-                continue
+            if planner.depth and len(server.lost) > n_lost:
+                ctx.remote(Wire.splits, planner.finish())
+                return
             try:
                 sums, counts = packed.unpack([t for t, _ in planner.summed], words)
             except ValueError as error:

@@ -45,8 +45,12 @@ def images(x: Floats) -> Images:
 
 
 def values(of: Images) -> Floats:
-    """The floats back; images beyond the finite ones give the last finite one."""
-    bits = np.clip(of, images(np.array([-HIGHEST])), images(np.array([HIGHEST])))
+    """The floats back: of each image, the last finite float at or below it.
+
+    The image below that of 0.0 would be -0.0, which is no smaller.
+    """
+    low, high = images(np.array([-HIGHEST, HIGHEST]))
+    bits = np.clip(np.where(of == TOP - np.uint64(1), of - np.uint64(1), of), low, high)
     return np.where(bits >= TOP, bits ^ TOP, ~bits).view(np.float64)
 
 
@@ -119,15 +123,16 @@ class Search:
         open_ = self._open()
         if not open_.any():
             return None
-        n, bits = int(open_.sum()), int(self.bits[open_][0])
+        n, bits = int(open_.sum()), int(self.bits[open_].max())
         width = min(max((CELLS // n).bit_length() - 1, 3), MAX_WIDTH, bits)
         return Intervals(self.feature[open_], self.low[open_], bits, width)
 
     def take(self, asked: Intervals, counts: Counts) -> None:
-        """Go on from the counts (a, 2^width) of all parties' values in the parts."""
+        """Go on from the counts (a, 2^width) of all parties' values in the parts.
+
+        They may add up to less than before, if a party was lost: quantiles of what is known then.
+        """
         rest, (row, part) = ~self._open(), np.nonzero(counts)
-        if asked.bits == BITS:
-            self.known = counts.sum(axis=1)
         bits = asked.bits - asked.width
         feature = np.append(self.feature[rest], asked.feature[row])
         low = np.append(
@@ -137,6 +142,8 @@ class Search:
         self.feature, self.low = feature[order], low[order]
         self.bits = np.append(self.bits[rest], np.full(len(row), bits))[order]
         self.count = np.append(self.count[rest], counts[row, part])[order]
+        known = np.bincount(self.feature, weights=self.count, minlength=self.n_features)
+        self.known = known.astype(np.int64)
 
     def cuts(self) -> Cuts:
         """Of every feature the upper cuts of its bins, the last one above all values."""
@@ -173,7 +180,7 @@ class Search:
 
     def _open(self) -> NDArray[np.bool_]:
         """(m,) whether an interval has to be divided: it may hold two values of a feature of few,
-        or a wanted rank is neither at its end nor at its beginning."""
+        or a wanted rank is neither at its end nor at its beginning. The widest ones come first."""
         if not self.known.any():
             return np.asarray(self.bits == BITS)
         upto, before = self._ranks()
@@ -183,7 +190,8 @@ class Search:
         last = (upto - slack - 1) * self.n_bins // n
         holds = (first <= last) & (before + slack < upto - slack)
         few = self._is_few[self.feature]
-        return (self.bits > 0) & np.where(few, self.count > 1, holds)
+        found = (self.bits > 0) & np.where(few, self.count > 1, holds)
+        return np.asarray(found & (self.bits == self.bits[found].max(initial=0)))
 
 
 def _tops(low: Images, bits: NDArray[np.int64]) -> Images:

@@ -133,18 +133,14 @@ def ask(
     """The arbiter's side. shape: rows of all parties, features. error: the rank of a cut may be off
     by so many times the rows.
 
-    A client that is lost on the way counts for nothing: the search begins anew.
+    What a client that is lost on the way has counted stays in: to ask the same anew would show it.
     """
     n_rows, k = shape
     search = Search(k, n_bins, error)
     while (asked := search.next()) is not None:
         ctx.remote(Wire.query, CountQuery(asked.feature, asked.low, asked.bits, asked.width))  # (1)
-        n_lost = len(server.lost)
-        cells = (len(asked), 1 << asked.width)
         words = server.collect_words()  # (2)
-        if len(server.lost) > n_lost:
-            search = Search(k, n_bins, error)
-            continue
+        cells = (len(asked), 1 << asked.width)
         search.take(asked, _counts(ctx, words, count_bits, cells))
     nothing = np.empty(0, dtype=np.int32)
     ctx.remote(Wire.query, CountQuery(nothing, nothing.astype(np.uint64), 0, 0))

@@ -91,13 +91,13 @@ def _loss(p, y):
     return boosted_losses.of_numbers(p.objective_param.objective, p.objective_param.params or [])
 
 
-def twin(p, x, y, transcript, weight=None):
+def twin(p, x, y, transcript, weight=None, *, rounds=None):
     """Trees grown on the pooled rows, with the parties' cuts, drawn columns and rounding; what
     they predict; and the mean loss after each round."""
     loss, weight = _loss(p, y), np.ones(len(y)) if weight is None else weight
     x = np.where(x == 0, np.nan, x) if p.zero_is_missing else x
     cuts, vector = cuts_of(transcript, p.bin_num), p.multi_mode == "multi_output"
-    turns = [turn for turn in told(transcript, "turn") if not turn.is_over]
+    turns = [turn for turn in told(transcript, "turn") if not turn.is_over][:rounds]
     c = max(len(turns[0].features), len(np.unique(y)) if vector else 1)
     codes, score, found, losses = quantiles.binned(x, cuts), np.zeros((len(x), c)), [], []
     for turn in turns:

@@ -8,7 +8,9 @@ from federatedml.component import Ctx
 from federatedml.components import homo_secureboost
 from federatedml.components.homo_secureboost import HomoSecureBoost, Wire
 from federatedml.errors import PartiesLost
-from federatedml.maths import quantiles
+from federatedml.homo_trees import rounded
+from federatedml.maths import quantiles, trees
+from federatedml.maths.boosted_losses import of_classes
 from federation import codec
 from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
@@ -263,22 +265,38 @@ def with_a_loss(hosts, message, after, p):
     return results, transcript, x[left], y[left]
 
 
-@pytest.mark.parametrize("after", [0, 1], ids=["at_the_root", "below"])
-def test_a_host_lost_in_a_tree_counts_for_nothing_in_it(after):
+def test_a_host_lost_before_a_tree_counts_for_nothing_in_it():
     p = params(num_trees=1)
-    results, transcript, x, y = with_a_loss(2, Wire.splits, after, p)
+    results, transcript, x, y = with_a_loss(2, Wire.turn, 0, p)
     found, _, _ = twin(p, x, y, transcript)
     assert_same_trees(results[G], found)
     assert_same_trees(results[BANK], found)
     assert results[JUDGE].told["lost_parties"] == [str(SHOP)]
-    assert sum(one.begins_anew for one in told(transcript, "splits")) == 1
 
 
-def test_a_host_lost_while_bins_are_searched_counts_for_nothing_in_them():
-    p = params(num_trees=1, binning_error=0)
+def test_a_tree_ends_where_a_host_is_lost():
+    """It is in the sums of the upper levels, and not to be in any of their likes again."""
+    p, short = params(num_trees=2), params(num_trees=1, tree_param={"max_depth": 2})
+    results, transcript, x, y = with_a_loss(2, Wire.splits, 1, p)
+    found, _, _ = twin(short, *data(), transcript, rounds=1)
+    codes = quantiles.binned(x, cuts_of(transcript, 8))
+    at = trees.leaves(found[0][0], x)
+    slopes = of_classes(2).derivatives(0.3 * found[0][0].weight[at], y.astype(float))
+    scale = told(transcript, "turn")[1].scale_bits
+    stats = [rounded(s, int(b)) for s, b in zip(slopes, scale, strict=True)]
+    after, _ = trees.grow(
+        codes, cuts_of(transcript, 8), np.column_stack(stats), p.rules, p.tree_param.max_depth
+    )
+    assert_same_trees(results[G], [*found, (after, np.arange(5))])
+    assert_same_trees(results[BANK], [*found, (after, np.arange(5))])
+
+
+def test_a_host_lost_while_bins_are_searched_does_not_end_training():
+    p = params(num_trees=1)
     results, transcript, x, y = with_a_loss(2, Wire.query, 2, p)
-    common = quantiles.binned(x, cuts_of(transcript, 8))
-    np.testing.assert_array_equal(common, quantiles.binned(x, quantiles.cut_points(x, 8)))
+    codes = quantiles.binned(x, cuts_of(transcript, 8))
+    for j in (0, 2, 3):
+        assert np.bincount(codes[j]).max() < 2.5 * len(x) / 8
     assert_same_trees(results[BANK], twin(p, x, y, transcript)[0])
     assert results[JUDGE].told["lost_parties"] == [str(SHOP)]
 
