@@ -219,12 +219,9 @@ def _asked(question: Question, forest: Forest, me: int, n_rows: int) -> Waiting:
     Raises ValueError, saying what is wrong with it.
     """
     q = question
-    if not all(isinstance(a, int) for a in (q.first, q.n_rows)) or not (
-        0 <= q.first < q.first + q.n_rows <= n_rows
-    ):
+    if not 0 <= q.first < q.first + q.n_rows <= n_rows:
         raise ValueError(f"rows that are not among the {n_rows} of this party")
-    words = (q.tree, q.node, q.counts, q.rows)
-    if not all(_is_flat(a, np.uint32) for a in words) or not _is_flat(q.bits, np.uint8):
+    if any(a.ndim != 1 for a in (q.tree, q.node, q.counts, q.bits, q.rows)):
         raise ValueError("not the arrays of a question")
     if not len(q.tree) == len(q.node) == len(q.counts):
         raise ValueError("not one tree, node and count each")
@@ -240,10 +237,6 @@ def _asked(question: Question, forest: Forest, me: int, n_rows: int) -> Waiting:
     if counts.min() < 1 or np.bincount(tree, counts).max() > q.n_rows:
         raise ValueError("a node without rows, or more rows in a tree than there are")
     return Waiting(q.n_rows, nodes.astype(np.int32), q.counts, q.bits, q.rows)
-
-
-def _is_flat(found: object, dtype: type[np.generic]) -> bool:
-    return isinstance(found, np.ndarray) and found.dtype == dtype and found.ndim == 1
 
 
 def _answers(
