@@ -21,10 +21,13 @@ from federatedml.maths.glm import Floats, Matrix
 from federatedml.maths.gradients import Rounded, Rows
 from federatedml.protocols.split_sums import GuestSums
 from federatedml.protocols.tree_growth import Columns, Grown, GuestGrowth, Plan, Sample
+from federatedml.protocols.tree_growth_host import Limits
 from federation import Party
 
 EXACT_BUDGET = 51
 """Bits of sums where nothing is encrypted: exact as float64."""
+
+MAX_CLASSES = 1 << 16
 
 
 def plan_of(ctx: Ctx, p: HeteroBoostingParams, t: int) -> Plan:
@@ -50,6 +53,17 @@ def _turn(ctx: Ctx, p: HeteroBoostingParams, t: int) -> Party:
     """Whose turn round t is with boosting_strategy mix: the guest's first."""
     parties = (ctx.guest, *ctx.hosts)
     return parties[t // p.tree_num_per_party % len(parties)]
+
+
+def limits_of(ctx: Ctx, p: HeteroBoostingParams, t: int) -> Limits:
+    """What this party, a host, lets a tree of round t ask. Raises BadParameters."""
+    levels = sum(ctx.me in parties for parties in plan_of(ctx, p, t))
+    return Limits(levels, p.tree_param.min_sample_split, p.tree_param.min_leaf_node)
+
+
+def most_words(p: HeteroBoostingParams) -> int:
+    """Statistics that a row may have: g and h of a tree's outputs, and a count."""
+    return 3 if p.multi_mode == "single_output" else 2 * MAX_CLASSES + 1
 
 
 def plan_name(ctx: Ctx, p: HeteroBoostingParams, t: int) -> str:

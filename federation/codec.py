@@ -8,6 +8,7 @@ receiver with ``Malformed``, before any memory is taken for it.
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ import pyarrow as pa
 from scipy import sparse
 
 from federation.errors import FederationError, UndeclaredType
+from federation.message import conforms
 
 C = TypeVar("C")
 
@@ -73,10 +75,16 @@ def register(
 def wire_struct(cls: type[C]) -> type[C]:
     """Class decorator: a ``msgspec.Struct`` that may cross a border, validated on arrival."""
     names = cls.__struct_fields__  # type: ignore[attr-defined]
+    declared: dict[str, Any] = {}
 
     def build(values: Any) -> C:
         if not isinstance(values, list) or len(values) != len(names):
             raise Malformed(f"{cls.__name__} takes {len(names)} fields")
+        if not declared:  # now that the module of the class is whole
+            declared.update(typing.get_type_hints(cls, include_extras=True))
+        for name, value in zip(names, values, strict=True):
+            if not conforms(value, declared[name]):
+                raise Malformed(f"{cls.__name__}.{name}: {describe(value)} is not what it holds")
         return cls(*values)
 
     register(cls.__name__, cls, lambda value: [getattr(value, name) for name in names], build)

@@ -136,7 +136,11 @@ class Context:
         if self.me.role not in message.dst:
             raise RoleMayNotSend(self.me, message.name, "receive", sorted(message.dst))
         envelope = self._envelope(message, sender, self.me, self._received, "")
-        value = codec.decode(self._transport.receive(envelope, within_s))
+        payload = self._transport.receive(envelope, within_s)
+        try:
+            value = codec.decode(payload)
+        except codec.Malformed as error:
+            raise ProtocolViolation(sender, message.name, str(error)) from error
         if not conforms(value, message.type):
             raise ProtocolViolation(
                 sender, message.name, f"{codec.describe(value)} is not {message.type}"

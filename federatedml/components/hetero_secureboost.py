@@ -31,7 +31,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from federatedml import boosting_model, boosting_side
+from federatedml import boosting_model, boosting_rounds, boosting_side
 from federatedml.boosting_model import BoostingMeta, BoostingModel, BoostingParam, Importance
 from federatedml.boosting_params import HeteroBoostingParams, HeteroFastBoostingParams
 from federatedml.boosting_rounds import Forest, GuestRounds, plan_name, plan_of, subsampled
@@ -43,7 +43,7 @@ from federatedml.data.frame import Frame, Predictions
 from federatedml.errors import BadModel
 from federatedml.maths.glm import Floats
 from federatedml.params_shared import VALIDATION
-from federatedml.protocols import split_sums, tree_growth, tree_walk
+from federatedml.protocols import split_sums, tree_growth, tree_growth_host, tree_walk
 from federation import GUEST, HOST, Message, codec
 from federation.errors import ProtocolViolation
 
@@ -159,16 +159,21 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
                 f"{ctx.name}: the model to start from has {len(forest)} trees, the guest's "
                 f"{outline.begun * outline.n_trees}; start all parties from models of one job"
             )
-        sums = split_sums.opened_at_host(ctx, p.encrypt_param, train.n_rows, ctx.cores)  # (2)
+        most = boosting_rounds.most_words(p)
+        sums = split_sums.opened_at_host(
+            ctx, p.encrypt_param, train.n_rows, most, p.gradient_bits
+        )  # (2)
         if outline.begun:
             tree_walk.answer_at_host(ctx, forest.trees, own.x)
         watch = _Watch(self, ctx, forest, None, train, validate)
         for t in range(outline.begun, outline.begun + p.num_trees):
-            trees = []
+            trees, limits = [], boosting_rounds.limits_of(ctx, p, t)
             for i in range(outline.n_trees):
                 used = subsampled(p, own, t * outline.n_trees + i)
                 columns = tree_growth.Columns(own.codes, own.cuts, used)
-                grown = tree_growth.grow_at_host(ctx, columns, sums, use_missing=p.misses)
+                grown = tree_growth_host.grow_at_host(
+                    ctx, columns, sums, limits, use_missing=p.misses
+                )
                 trees.append(grown)  # (3)
             forest.add(trees, plan_name(ctx, p, t))
             ctx.report.progress((t + 1 - outline.begun) / p.num_trees)

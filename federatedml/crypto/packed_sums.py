@@ -197,9 +197,14 @@ def _check_vector(key: PublicKey, vector: CipherVector, length: int, bits: int) 
         )
 
 
+def held(vector: CipherVector) -> int:
+    """How many statistics each ciphertext of a vector states to hold."""
+    return ((vector.bits or 0) + 2) // SLOT
+
+
 def _sizes(key: PublicKey, vectors: list[CipherVector], n: int) -> list[int]:
     """How many statistics each vector holds; refused if ``encrypted`` makes no such vectors."""
-    s = sum(((vector.bits or 0) + 2) // SLOT for vector in vectors)
+    s = sum(held(vector) for vector in vectors)
     sizes = groups(key, s)
     if not sizes or len(sizes) != len(vectors):
         raise BadCiphertext(

@@ -145,8 +145,9 @@ class HostSums(Protocol):
     def begin(self, codes: Codes, n_bins: int, of: Candidates) -> None:
         """A tree; of: candidates in the order in which the guest is to see them."""
 
-    def answers(self) -> bool:
-        """Answer the guest's next question; False if the tree is finished."""
+    def answers(self, most: int) -> bool:
+        """Answer the guest's next question, about so many nodes at most; False if the tree is
+        finished. Raises ProtocolViolation for a question that may not be asked."""
 
 
 @contextmanager
@@ -154,7 +155,7 @@ def _blaming(peer: Party, message: str) -> Iterator[None]:
     """What cryptography refuses in here came from the peer. Raises ProtocolViolation."""
     try:
         yield
-    except CryptoError as error:
+    except (CryptoError, ValueError) as error:
         raise ProtocolViolation(peer, message, str(error)) from error
 
 
@@ -183,10 +184,24 @@ def opened_at_guest(
     return found
 
 
-def opened_at_host(ctx: Ctx, param: EncryptParam, n_rows: int, cores: int) -> HostSums:
-    """The guest's key. Raises ProtocolViolation for one that is weaker than this party asks for."""
+def opened_at_host(
+    ctx: Ctx, param: EncryptParam, n_rows: int, most_words: int, value_bits: int | None
+) -> HostSums:
+    """The guest's key. Raises ProtocolViolation for one that is weaker than this party asks for,
+    or, with the lattice, one whose sums have room for more than this party's value_bits need.
+
+    most_words: statistics that a row may have.
+    """
     if param.scheme == "Lattice":
-        return _LatticeHost(ctx, ctx.get(Wire.lattice_key), n_rows, cores)
+        found = _LatticeHost(ctx, ctx.get(Wire.lattice_key), n_rows, most_words)
+        if found.word_bits > (most := _word_bits(n_rows, value_bits)):
+            raise ProtocolViolation(
+                ctx.guest,
+                Wire.lattice_key.name,
+                f"sums of {found.word_bits} bits; gradient_bits leaves {most} here: give it in "
+                "component_parameters.common",
+            )
+        return found
     key = ctx.get(Wire.integer_key)
     wanted = "OU" if param.scheme == "OU" else "Paillier"
     if key.scheme != wanted or key.key_bits < param.key_length:
@@ -196,7 +211,15 @@ def opened_at_host(ctx: Ctx, param: EncryptParam, n_rows: int, cores: int) -> Ho
             f"a key of {key.scheme} with {key.key_bits} bits; encrypt_param asks here for {wanted} "
             f"with {param.key_length}: give it in component_parameters.common",
         )
-    return _IntegerHost(ctx, key, cores)
+    return _IntegerHost(ctx, key, most_words)
+
+
+def _word_bits(n_rows: int, value_bits: int | None) -> int:
+    """Bits of lattice sums: as many as there are, or as sums of so small words need."""
+    bits = lattice_sums.BUDGET_BITS + 1
+    if value_bits is None:
+        return bits
+    return min(bits, max(LEAST_BITS, value_bits + 1 + n_rows.bit_length()))
 
 
 def _checked_counts(ctx: Ctx, hosts: Sequence[Party]) -> dict[Party, int]:
@@ -212,9 +235,7 @@ class _LatticeGuest:
     """Own key; every vector is encrypted for one host, whose candidates decide its layout."""
 
     def __init__(self, ctx: Ctx, n_rows: int, value_bits: int | None) -> None:
-        bits = lattice_sums.BUDGET_BITS + 1
-        if value_bits is not None:
-            bits = min(bits, max(LEAST_BITS, value_bits + 1 + n_rows.bit_length()))
+        bits = _word_bits(n_rows, value_bits)
         self.budget, self._bits, self._ctx, self._n_rows = bits - 1, bits, ctx, n_rows
         params, _ = lattice_sums.shape(n_rows, 1, bits)
         self._secret = lattice.keygen(params)
@@ -268,10 +289,14 @@ def _only(words: Words, rows: Rows) -> Words:
 
 
 class _LatticeHost:
-    def __init__(self, ctx: Ctx, key: LatticeKey, n_rows: int, cores: int) -> None:
-        self._ctx, self._key, self._n_rows, self._cores = ctx, key, n_rows, cores
-        bits = key.params.word_bits
-        wanted, _ = lattice_sums.shape(n_rows, 1, bits)
+    def __init__(self, ctx: Ctx, key: LatticeKey, n_rows: int, most_words: int) -> None:
+        self._ctx, self._key, self._n_rows = ctx, key, n_rows
+        self._most_words = most_words
+        self.word_bits = key.params.word_bits
+        try:
+            wanted, _ = lattice_sums.shape(n_rows, 1, self.word_bits)
+        except ValueError as error:
+            raise ProtocolViolation(ctx.guest, Wire.lattice_key.name, str(error)) from None
         if key.params != wanted:
             raise ProtocolViolation(ctx.guest, Wire.lattice_key.name, "a key of other parameters")
         self.security = key.params.describe()
@@ -284,14 +309,24 @@ class _LatticeHost:
             params, cut = lattice_sums.shape(self._n_rows, len(of), self._key.params.word_bits)
             self._of = lattice_sums.Indicators(params, cut, codes, n_bins, of)
 
-    def answers(self) -> bool:
+    def answers(self, most: int) -> bool:
         if self._of is None:
             return False
         vectors = self._ctx.get(Wire.masked_words)  # (3)
         if not vectors:
             return False
+        if most == 1 and len(vectors) <= self._most_words:
+            # A tree's first question is about one node; so this is what rows of this training have.
+            self._most_words = len(vectors)
+        if len(vectors) > most * self._most_words:
+            raise ProtocolViolation(
+                self._ctx.guest,
+                Wire.masked_words.name,
+                f"{len(vectors)} vectors, {most * self._most_words} allowed for {most} nodes; give "
+                "tree_param and multi_mode in component_parameters.common",
+            )
         with _blaming(self._ctx.guest, Wire.masked_words.name):
-            sums = lattice_sums.sums(self._key, vectors, self._of, cores=self._cores)
+            sums = lattice_sums.sums(self._key, vectors, self._of, cores=self._ctx.cores)
         self._ctx.remote(Wire.sealed_sums, sums)  # (4)
         return True
 
@@ -349,8 +384,8 @@ class _IntegerGuest:
 
 
 class _IntegerHost:
-    def __init__(self, ctx: Ctx, key: IntegerKey, cores: int) -> None:
-        self._ctx, self._key, self._cores = ctx, key, cores
+    def __init__(self, ctx: Ctx, key: IntegerKey, most_words: int) -> None:
+        self._ctx, self._key, self._most_words = ctx, key, most_words
         self.security = key.describe()
         self._codes: Codes = np.empty((0, 0), dtype=np.uint8)
         self._n_bins, self._of = 0, Candidates(*(np.empty(0, dtype=t) for t in "iib"))
@@ -372,26 +407,37 @@ class _IntegerHost:
             problem = "a row more than once"
         elif any(vector.key != self._key or len(vector) != len(at) for vector in counted.words):
             problem = "ciphertexts of another key, or more or fewer than rows"
+        elif not 1 <= counted.n_words <= self._most_words:
+            problem = f"{counted.n_words} statistics of a row; {self._most_words} at most"
+        elif [packed_sums.held(v) for v in counted.words] != packed_sums.groups(
+            self._key, counted.n_words
+        ):
+            problem = f"ciphertexts that do not hold {counted.n_words} statistics"
         if problem:
             raise ProtocolViolation(self._ctx.guest, Wire.counted_rows.name, problem)
         return counted
 
-    def answers(self) -> bool:
+    def answers(self, most: int) -> bool:
         if self._counted is None:
             return False
         asked = self._ctx.get(Wire.nodes_asked)  # (6)
         if not asked.n_nodes:
             return False
         node, n_rows = asked.node, len(self._counted.at)
-        if node.shape != (n_rows,) or not node.max(initial=0) <= asked.n_nodes <= MAX_NODES:
+        if node.shape != (n_rows,) or not (
+            node.max(initial=0) <= asked.n_nodes <= min(most, MAX_NODES)
+        ):
             raise ProtocolViolation(
-                self._ctx.guest, Wire.nodes_asked.name, f"no nodes of {n_rows} rows"
+                self._ctx.guest,
+                Wire.nodes_asked.name,
+                f"not up to {most} nodes of {n_rows} rows; give tree_param in "
+                "component_parameters.common",
             )
         nodes = [np.flatnonzero(node == number) for number in range(1, asked.n_nodes + 1)]
         with _blaming(self._ctx.guest, Wire.counted_rows.name):
             sums = packed_sums.sums(
                 self._key, self._counted.words, self._codes, self._n_bins, self._of, nodes,
-                cores=self._cores,
+                cores=self._ctx.cores,
             )  # fmt: skip
         self._ctx.remote(Wire.packed_sums, sums)  # (7)
         return True

@@ -9,6 +9,7 @@ Round    (1) guest -> host   whether the host takes part in the next tree
          (4) host -> guest   of these rows those that go left
          at the end
          (5) guest -> host   the tree: who asks where
+The host's side is in ``tree_growth_host``.
 Trusts   everyone to follow the protocol (semi-honest).
 Source   Cheng et al. 2021, SecureBoost, arXiv:1901.08755. What each side learns:
          docs/security/secureboost.md.
@@ -16,7 +17,6 @@ Source   Cheng et al. 2021, SecureBoost, arXiv:1901.08755. What each side learns
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,14 +29,14 @@ from federatedml.boosting_model import NOT_MINE, SharedTree
 from federatedml.component import Ctx
 from federatedml.maths import candidates as own_candidates
 from federatedml.maths import splits, trees
-from federatedml.maths.candidates import Best, Candidates
+from federatedml.maths.candidates import Best
 from federatedml.maths.glm import Floats
 from federatedml.maths.gradients import Rounded, Rows, Words
 from federatedml.maths.histograms import histograms
 from federatedml.maths.quantiles import Codes, Cuts
 from federatedml.maths.splits import TIE, Rules
-from federatedml.maths.trees import LEAF, Growing, Level, Tree
-from federatedml.protocols.split_sums import GuestSums, HostSums
+from federatedml.maths.trees import LEAF, Growing, Level
+from federatedml.protocols.split_sums import GuestSums
 from federation import GUEST, HOST, Message, Party, codec
 from federation.errors import ProtocolViolation
 
@@ -334,11 +334,21 @@ class GuestGrowth:
         for host, (nodes, rows) in parts.items():
             if nodes:
                 bits = self._ctx.get(Wire.goes_left, source=host)  # (4)
-                for node, part, is_left in zip(
-                    nodes, rows, _unpacked(bits, rows, host), strict=True
+                at = [i for i, asker in enumerate(askers) if asker == host]
+                for i, node, part, is_left in zip(
+                    at, nodes, rows, _unpacked(bits, rows, host), strict=True
                 ):
+                    stated = front.theirs[host][i][found[host].ties[i]]
+                    self._check_sums(host, stated, part[is_left])
                     left, right = self._tree.left[node], self._tree.right[node]
                     self._at[part] = np.where(is_left, left, right)
+
+    def _check_sums(self, host: Party, stated: Words, rows: Rows) -> None:
+        """Whether the rows that go left have the sums of one of the best candidates."""
+        if not (stated == self._sample.words.words[rows].sum(axis=0)).all(axis=1).any():
+            raise ProtocolViolation(
+                host, Wire.goes_left.name, "rows that do not have the sums it sent for the split"
+            )
 
     def _recount(self, which: NDArray[np.int64], front: Front) -> None:
         """Rows that count, by child."""
@@ -398,87 +408,3 @@ def _unpacked(bits: NDArray[np.uint8], rows: list[Rows], host: Party) -> list[ND
         raise ProtocolViolation(host, Wire.goes_left.name, f"no answer of {int(ends[-1])} rows")
     whole = np.unpackbits(bits, count=int(ends[-1])).astype(bool)
     return np.split(whole, ends[:-1])
-
-
-def grow_at_host(
-    ctx: Ctx, own: Columns, sums: HostSums, *, use_missing: bool
-) -> tuple[SharedTree, bool]:
-    """One tree at a host: its copy, and whether the host took part."""
-    if not ctx.get(Wire.takes_part):  # (1)
-        return _tree_of(ctx, own, None, {}), False
-    of = own_candidates.candidates(own.codes, own.cuts, use_missing=use_missing, features=own.used)
-    order = np.array(secrets.SystemRandom().sample(range(len(of)), len(of)), dtype=np.int64)
-    shown = of.take(order)
-    sums.begin(own.codes, own.cuts.n_bins, shown)
-    chosen: dict[int, int] = {}
-    while sums.answers():  # (2)
-        asked = ctx.get(Wire.to_divide)  # (3)
-        nodes, picked, rows = _checked(ctx, asked, order, own.codes.shape[1], chosen)
-        chosen |= dict(zip(nodes, picked, strict=True))
-        if nodes:
-            left = [
-                own_candidates.goes_left(own.codes, own.cuts.n_bins, of, which, at)
-                for which, at in zip(picked, rows, strict=True)
-            ]
-            ctx.remote(Wire.goes_left, np.packbits(np.concatenate(left)))  # (4)
-    return _tree_of(ctx, own, of, chosen), True
-
-
-def _checked(
-    ctx: Ctx, asked: NodesToDivide, order: Rows, n_rows: int, done: Mapping[int, int]
-) -> tuple[list[int], list[int], list[Rows]]:
-    """Nodes, the candidate that each is cut by (the first of equals), and their rows."""
-    nodes = asked.node.tolist()
-    sound = (
-        len(asked.tied) == len(asked.n_rows) == len(nodes) == len(set(nodes) - set(done))
-        and all(0 <= node < MAX_NODES for node in nodes)
-        and bool((asked.tied > 0).all() and (asked.n_rows > 0).all())
-        and int(asked.tied.sum()) == len(asked.ties)
-        and int(asked.n_rows.sum()) == len(asked.rows)
-        and int(asked.rows.max(initial=0)) < n_rows
-        and asked.ties.min(initial=0) >= 0
-        and asked.ties.max(initial=0) < len(order)
-    )
-    if not sound:
-        raise ProtocolViolation(
-            ctx.guest, Wire.to_divide.name, "nodes, candidates or rows that there are not"
-        )
-    ties = np.split(asked.ties, np.cumsum(asked.tied)[:-1]) if nodes else []
-    rows = np.split(asked.rows.astype(np.int64), np.cumsum(asked.n_rows)[:-1]) if nodes else []
-    return nodes, [int(order[part].min()) for part in ties], rows
-
-
-def _tree_of(
-    ctx: Ctx, own: Columns, of: Candidates | None, chosen: Mapping[int, int]
-) -> SharedTree:
-    """The host's copy: the shape (5), and its own questions."""
-    shape, me = ctx.get(Wire.shape), site(ctx.me)
-    m = len(shape.left)
-    inner = shape.left != LEAF
-    known = (shape.asks >= 0) & (shape.asks < len(shape.sites))
-    sites = [shape.sites[a] if ok else "" for a, ok in zip(shape.asks, known, strict=False)]
-    mine = [i for i, name in enumerate(sites) if name == me]
-    children = np.concatenate([shape.left[inner], shape.right[inner]])
-    sound = (
-        1 <= m <= MAX_NODES
-        and len(shape.right) == len(shape.asks) == m
-        and bool((known == inner).all())
-        and sorted(mine) == sorted(chosen)
-        and sorted(children.tolist()) == list(range(1, m))
-    )
-    if not sound:
-        raise ProtocolViolation(ctx.guest, Wire.shape.name, "no tree with the nodes that it split")
-    feature = np.full(m, NOT_MINE, dtype=np.int32)
-    threshold, cut, missing = np.zeros(m), np.zeros(m, dtype=np.int32), np.zeros(m, dtype=bool)
-    for node, which in chosen.items():
-        assert of is not None
-        feature[node], cut[node] = of.feature[which], of.cut[which]
-        threshold[node] = own.cuts.upper[feature[node]][cut[node]]
-        missing[node] = of.missing_left[which]
-    return SharedTree(
-        Tree(
-            feature, threshold, cut, shape.left, shape.right, missing, np.zeros((m, 1)),
-            np.zeros(m, dtype=np.int64),
-        ),
-        sites,
-    )  # fmt: skip

@@ -420,7 +420,7 @@ def tampered(message, change, hosts=(BANK,), source=BANK):
         (Wire.vectors, lambda v: Vectors(v.sealed, [23], v.room), "ladder"),
         (Wire.vectors, lambda v: Vectors(v.sealed, v.bits, []), "scales for the loss"),
         (Wire.vectors, lambda v: Vectors(v.sealed, v.bits, [10**6] * 3), "scales for the loss"),
-        (Wire.vectors, lambda v: Vectors([7], v.bits, v.room), "vectors of 300 rows"),
+        (Wire.vectors, lambda v: Vectors([7], v.bits, v.room), "Vectors.sealed"),
         (
             Wire.vectors,
             lambda v: Vectors([replace(u, key=bytes(16)) for u in v.sealed], v.bits, v.room),

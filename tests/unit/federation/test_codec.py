@@ -2,11 +2,13 @@
 
 import contextlib
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import sparse
 
 from federation import codec
@@ -110,3 +112,30 @@ def test_parts_of_another_type_are_malformed():
     parts = [[1, 1], [0, 0], [], []]
     with pytest.raises(codec.Malformed):
         codec.decode(codec._ENCODER.encode(codec._ext(codec._CSR, codec._ENCODER.encode(parts))))
+
+
+@codec.wire_struct
+class Tally(msgspec.Struct, frozen=True):
+    rows: NDArray[np.uint32]
+    names: list[str]
+    count: int
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ((np.zeros(2, dtype=np.uint32), ["a"], 7), None),
+        ((np.zeros(2, dtype=np.int64), ["a"], 7), "Tally.rows: int64"),
+        (("rows", ["a"], 7), "Tally.rows: str"),
+        ((np.zeros(2, dtype=np.uint32), ["a", 3], 7), "Tally.names: list"),
+        ((np.zeros(2, dtype=np.uint32), ["a"], None), "Tally.count: NoneType"),
+        ((np.zeros(2, dtype=np.uint32), ["a"], True), "Tally.count: bool"),
+    ],
+)
+def test_fields_of_a_struct_have_the_types_that_it_declares(fields, field):
+    payload = codec.encode(Tally(*fields))
+    if field is None:
+        assert codec.decode(payload).names == ["a"]
+    else:
+        with pytest.raises(codec.Malformed, match=field):
+            codec.decode(payload)
