@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -34,6 +35,12 @@ MAX_SCALE_BITS = 100
 Counts = NDArray[np.int64]
 
 
+def of_type(kind: type[np.generic], ndim: int, *arrays: NDArray[Any]) -> None:
+    """Raises ValueError unless they are arrays of this type and number of axes."""
+    if any(a.dtype != kind or a.ndim != ndim for a in arrays):
+        raise ValueError(f"arrays of {kind.__name__} with {ndim} axes expected")
+
+
 @codec.wire_struct
 class HomoTurn(msgspec.Struct, frozen=True):
     """Whether training is over, else: scale_bits (2,), fractional bits of first and of second
@@ -42,6 +49,16 @@ class HomoTurn(msgspec.Struct, frozen=True):
     is_over: bool
     scale_bits: NDArray[np.int32]
     features: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        of_type(np.int32, 1, self.scale_bits)
+        of_type(np.int32, 2, self.features)
+
+    def fits(self, k: int) -> bool:
+        """Whether the columns are some of k, ascending, and the scale is possible."""
+        drawn, scale = self.features, self.scale_bits
+        inside = (drawn >= 0).all() and (drawn < k).all() and (np.diff(drawn) > 0).all()
+        return bool(inside and scale.shape == (2,) and (np.abs(scale) <= MAX_SCALE_BITS).all())
 
     def __describe__(self) -> str:
         return f"HomoTurn[{','.join(map(str, self.features.shape))}]"
@@ -63,6 +80,12 @@ class HomoSplits(msgspec.Struct, frozen=True):
     gain: NDArray[np.float64]
     sums_left: NDArray[np.bool_]
     weights: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        of_type(np.bool_, 1, self.divided, self.missing_left, self.sums_left)
+        of_type(np.int32, 1, self.feature, self.cut)
+        of_type(np.float64, 1, self.gain)
+        of_type(np.float64, 2, self.weights)
 
     def __describe__(self) -> str:
         return f"HomoSplits[{len(self.divided)},{len(self.feature)}]"

@@ -30,6 +30,7 @@ Source   Chen and Guestrin 2016 (XGBoost); Bonawitz et al. 2017 (secure sums); p
 from __future__ import annotations
 
 import logging
+import math
 from typing import ClassVar
 
 import msgspec
@@ -43,6 +44,7 @@ from federatedml.callbacks import Callbacks
 from federatedml.component import Ctx, Model, Trainer, register
 from federatedml.crypto import summable
 from federatedml.crypto.errors import PlaintextOutOfRange
+from federatedml.crypto.masking import Words
 from federatedml.data.frame import Frame, Predictions
 from federatedml.errors import BadData, BadModel
 from federatedml.homo_boosting import HomoBoostingModel, Learner
@@ -57,7 +59,6 @@ from federatedml.homo_trees import (
 from federatedml.lr_model import Label
 from federatedml.maths.glm import Floats
 from federatedml.protocols import homo_quantiles, roll_call, secure_aggregation
-from federatedml.protocols.convergence import Convergence
 from federatedml.protocols.homo_quantiles import Bins
 from federatedml.protocols.secure_aggregation import Client, Server
 from federation import ARBITER, GUEST, HOST, Message, codec
@@ -186,7 +187,7 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
         security = secure_aggregation.describe(agreed)
         LOG.info("%s", security)
         server = Server(ctx, agreed)
-        n_rows = int(server.collect_words()[0])  # (4)
+        n_rows = int(_collected(ctx, server, 1)[0])  # (4)
         _check_rows(ctx.name, outline.n_classes, n_rows)
         ctx.remote(Wire.size, n_rows.bit_length())
         shape = (n_rows, outline.n_features)
@@ -233,7 +234,7 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
                     f"{ctx.name}: the loss or its derivatives are too large to be added up: scale "
                     "the labels or the weights, or lower learning_rate"
                 ) from None
-            turn = ctx.get(Wire.turn)  # (7)
+            turn = self._checked(ctx, ctx.get(Wire.turn), learner)  # (7)
             if turn.is_over:
                 break
             self._grow(ctx, client, learner, rows, turn)
@@ -261,6 +262,13 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
             except ValueError as error:
                 raise _violation(ctx, Wire.splits.name, str(error)) from None
         learner.take(grown)
+
+    def _checked(self, ctx: Ctx, turn: HomoTurn, learner: Learner) -> HomoTurn:
+        """Raises ProtocolViolation for columns that there are not, or another number of trees."""
+        n_trees, drawn = self._trees_a_round(len(learner.target.classes)), turn.features
+        if len(drawn) != n_trees or not drawn.shape[1] or not turn.fits(learner.x.shape[1]):
+            raise _violation(ctx, Wire.turn.name, "not the columns of these trees")
+        return turn
 
     def _callbacks(
         self, ctx: Ctx, train: Frame, validate: Frame | None, learner: Learner
@@ -295,22 +303,25 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
         self, ctx: Ctx, server: Server, bins: Bins, outline: HomoTreesOutline, count_bits: int
     ) -> list[float]:
         """All rounds; the mean loss after each. The loss after a round comes with the next one."""
-        p, rule, first = self.params, Convergence("diff", self.params.tol), outline.rounds_before
-        is_over, t = False, first
+        p, first, losses = self.params, outline.rounds_before, list[float]()
+        is_over, t, before = False, first, math.inf
         while not is_over:
-            loss, weight, *sizes = _totals(ctx, server)  # (6)
+            words = _collected(ctx, server, N_TOTALS * summable.LIMBS)  # (6)
+            total_loss, weight, *sizes = summable.from_wide(words).tolist()
+            loss = total_loss / weight
             if t > first:
-                is_flat = rule.is_reached(loss / weight, 0.0)
-                is_over = t == first + p.num_trees or (p.n_iter_no_change and is_flat)
-                _show_loss(ctx, t - 1, rule.losses, is_over=is_over)
-            drawn = self._drawn(outline, t)
-            turn = HomoTurn(is_over, scale_bits(np.array(sizes)), drawn)
+                losses.append(loss)
+                is_flat = p.n_iter_no_change and abs(loss - before) < p.tol
+                is_over = is_flat or t == first + p.num_trees
+                _show_loss(ctx, t - 1, losses, is_over=is_over)
+            before = loss if t else math.inf
+            turn = HomoTurn(is_over, scale_bits(np.array(sizes)), self._drawn(outline, t))
             ctx.remote(Wire.turn, turn)  # (7)
             if not is_over:
                 self._plan(ctx, server, bins, turn, outline.n_classes, count_bits)
                 t += 1
                 ctx.report.progress((t - first) / p.num_trees)
-        return rule.losses
+        return losses
 
     def _plan(
         self,
@@ -344,12 +355,10 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
     def _drawn(self, outline: HomoTreesOutline, t: int) -> NDArray[np.int32]:
         """(trees, k') the columns that each tree of round t may ask about, ascending."""
         p, k = self.params, outline.n_features
-        n_trees, count = (
-            self._trees_a_round(outline.n_classes),
-            max(1, round(p.subsample_feature_rate * k)),
-        )
+        count = max(1, round(p.subsample_feature_rate * k))
         draw = np.random.default_rng([p.random_seed % (1 << 32), t])
-        found = [np.sort(draw.choice(k, count, replace=False)) for _ in range(n_trees)]
+        trees = range(self._trees_a_round(outline.n_classes))
+        found = [np.sort(draw.choice(k, count, replace=False)) for _ in trees]
         return np.array(found, dtype=np.int32)
 
     # What both sides know.
@@ -362,11 +371,12 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
         return n_classes if n_classes > 2 and self.params.multi_mode == "multi_output" else 1
 
 
-def _totals(ctx: Ctx, server: Server) -> list[float]:
+def _collected(ctx: Ctx, server: Server, n: int) -> Words:
+    """The sum of n words of each client. Raises ProtocolViolation for another number."""
     words = server.collect_words()
-    if len(words) != N_TOTALS * summable.LIMBS:
-        raise _violation(ctx, Wire.masked.name, f"{len(words)} numbers for {N_TOTALS} totals")
-    return [float(total) for total in summable.from_wide(words)]
+    if len(words) != n:
+        raise _violation(ctx, Wire.masked.name, f"{len(words)} numbers in place of {n}")
+    return words
 
 
 def _check_rows(component: str, n_classes: int, n_rows: int) -> None:

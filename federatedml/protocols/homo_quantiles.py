@@ -111,7 +111,7 @@ def answer(ctx: Context, client: Client, x: Matrix, n_bins: int, count_bits: int
         counts = rank_search.counted(columns, asked)
         client.submit_words(summable.packed(counts.ravel(), count_bits))  # (2)
     told = ctx.get(Wire.cuts)  # (3)
-    if len(told.n_cuts) != x.shape[1] or not (told.n_cuts >= 1).all():
+    if not _fit(told, x.shape[1], n_bins):
         raise ProtocolViolation(arbiter_of(ctx), Wire.cuts.name, "not the cuts of these features")
     upper = np.split(told.upper, np.cumsum(told.n_cuts)[:-1])
     return _bins(Cuts(list(upper), n_bins), told.gaps)
@@ -148,6 +148,17 @@ def ask(
     n_cuts = np.array([len(upper) for upper in cuts.upper], dtype=np.int32)
     ctx.remote(Wire.cuts, CommonCuts(n_cuts, np.concatenate(cuts.upper), gaps))  # (3)
     return _bins(cuts, gaps)
+
+
+def _fit(told: CommonCuts, k: int, n_bins: int) -> bool:
+    """Whether these are ascending cuts of k features."""
+    n_cuts, upper, gaps = told.n_cuts, told.upper, told.gaps
+    types = [a.dtype.name for a in (n_cuts, upper, gaps)] == ["int32", "float64", "bool"]
+    if not types or not n_cuts.shape == gaps.shape == (k,) or upper.ndim != 1:
+        return False
+    whole = (n_cuts >= 1).all() and (n_cuts <= n_bins).all() and n_cuts.sum() == len(upper)
+    parts = np.split(upper, np.cumsum(n_cuts)[:-1]) if whole else []
+    return bool(whole and all((part[1:] > part[:-1]).all() for part in parts))
 
 
 def _bins(cuts: Cuts, gaps: NDArray[np.bool_]) -> Bins:
