@@ -38,13 +38,13 @@ from federatedml.boosting_rounds import Forest, GuestRounds, plan_name, plan_of,
 from federatedml.boosting_side import Target
 from federatedml.callbacks import Callbacks
 from federatedml.component import Ctx, Model, Trainer, register
-from federatedml.data.anonymous import anonymous_header
+from federatedml.data.anonymous import anonymous_header, anonymous_name
 from federatedml.data.frame import Frame, Predictions
 from federatedml.errors import BadModel
 from federatedml.maths.glm import Floats
 from federatedml.params_shared import VALIDATION
 from federatedml.protocols import split_sums, tree_growth, tree_growth_host, tree_walk
-from federation import GUEST, HOST, Message, codec
+from federation import GUEST, HOST, Message, Party, codec
 from federation.errors import ProtocolViolation
 
 
@@ -213,13 +213,14 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
         for one in forest.importance_of(me, first, rounds.gains, kind):
             forest.important(one)
         for host in ctx.hosts:
-            usage = ctx.get(Wire.usage, source=host)  # (6)
-            name = anonymous_header(host, int(usage.column.max(initial=-1)) + 1)
+            n_asked = len(forest.asked_by(tree_growth.site(host), first))
+            usage = _checked_usage(ctx.get(Wire.usage, source=host), host, n_asked, kind)  # (6)
             gain = forest.gain_by_column(tree_growth.site(host), first, rounds.gains, usage.asked)
             for j, count in zip(usage.column.tolist(), usage.n_splits.tolist(), strict=True):
                 forest.important(
                     Importance(
-                        sitename=tree_growth.site(host), fid=j, fullname=name[j], main=kind,
+                        sitename=tree_growth.site(host), fid=j, main=kind,
+                        fullname=anonymous_name(host, j),
                         importance=gain.get(j, 0.0) if kind == "gain" else count,
                         importance2=count if kind == "gain" else 0.0,
                     )
@@ -314,6 +315,26 @@ class HeteroFastSecureBoost(HeteroSecureBoost):
     """The same under the name that FATE gives its fast modes, with mix for a default."""
 
     Params = HeteroFastBoostingParams
+
+
+def _checked_usage(usage: Usage, host: Party, n_asked: int, kind: str) -> Usage:
+    """n_asked: nodes that the host asks at. Raises ProtocolViolation."""
+    column, counts = usage.column, usage.n_splits
+    sound = (
+        column.ndim == counts.ndim == usage.asked.ndim == 1
+        and len(column) == len(counts)
+        and column.min(initial=0) >= 0
+        and bool((np.diff(column) > 0).all() and ((counts > 0) & (counts <= n_asked)).all())
+        and int(counts.sum()) == n_asked
+    )
+    if sound and kind == "gain":
+        found, times = np.unique(usage.asked, return_counts=True)
+        sound = np.array_equal(found, column) and np.array_equal(times, counts)
+    if not sound:
+        raise ProtocolViolation(
+            host, Wire.usage.name, f"no count of columns for the {n_asked} nodes that it splits"
+        )
+    return usage
 
 
 class _Watch:

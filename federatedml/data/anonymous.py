@@ -7,7 +7,12 @@ from federation import Party
 
 def anonymous_header(party: Party, n_features: int) -> list[str]:
     """``guest_9999_x0``, ``guest_9999_x1``, ... Source: FATE 1.x, docs/compat/data.md."""
-    return [f"{party.role}_{party.party_id}_x{i}" for i in range(n_features)]
+    return [anonymous_name(party, i) for i in range(n_features)]
+
+
+def anonymous_name(party: Party, column: int) -> str:
+    """Of one column."""
+    return f"{party.role}_{party.party_id}_x{column}"
 
 
 def anonymous_label(party: Party) -> str:
