@@ -222,7 +222,9 @@ class HomoSecureBoost(Trainer[HomoBoostingParams]):
         client = Client(ctx, agreed)
         client.submit_words(np.array([train.n_rows], dtype=np.uint64))  # (4)
         count_bits = ctx.get(Wire.size)
-        bins = homo_quantiles.answer(ctx, client, learner.x, p.bin_num, count_bits)  # (5)
+        bins = homo_quantiles.answer(  # (5)
+            ctx, client, learner.x, p.bin_num, count_bits, cores=ctx.cores
+        )
         rows = BinnedRows(homo_quantiles.codes(learner.x, bins), bins, count_bits)
         callbacks = self._callbacks(ctx, train, validate, learner)
         at = first = len(model.param.trees) // self._trees_a_round(len(learner.target.classes))

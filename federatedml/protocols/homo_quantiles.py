@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from federatedml.crypto import summable
+from federatedml.crypto import summable, threads
 from federatedml.crypto.masking import Words
 from federatedml.maths import quantiles, rank_search
 from federatedml.maths.glm import Matrix
@@ -98,7 +98,9 @@ class Bins:
     used: NDArray[np.bool_]
 
 
-def answer(ctx: Context, client: Client, x: Matrix, n_bins: int, count_bits: int) -> Bins:
+def answer(
+    ctx: Context, client: Client, x: Matrix, n_bins: int, count_bits: int, *, cores: int = 1
+) -> Bins:
     """A client's side. x: (n, k) its rows, nan for a missing value. count_bits: sums of counts
     stay below 2^count_bits.
 
@@ -106,7 +108,7 @@ def answer(ctx: Context, client: Client, x: Matrix, n_bins: int, count_bits: int
     rounds or so. Raises ProtocolViolation, PartiesLost.
     """
     by_column = _by_column(x)
-    columns = [_images(by_column, j) for j in range(x.shape[1])]
+    columns = threads.each(lambda j: _images(by_column, j), range(x.shape[1]), cores)
     while len(asked := _checked(ctx, ctx.get(Wire.query), x.shape[1])):  # (1)
         counts = rank_search.counted(columns, asked)
         client.submit_words(summable.packed(counts.ravel(), count_bits))  # (2)
