@@ -31,6 +31,7 @@ from federatedml.errors import BadModel
 from federatedml.maths import walks
 from federatedml.maths.glm import Floats, Matrix
 from federatedml.maths.walks import Forest, Nodes, Sparse, Waiting
+from federatedml.protocols.tree_growth import site
 from federation import GUEST, HOST, Context, Message, Party, codec
 from federation.errors import ProtocolViolation
 
@@ -119,7 +120,7 @@ def answer_at_host(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> None
 
 def forest_of(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> Forest:
     """This party's trees as flat arrays. Raises BadModel."""
-    number = {_site(p): i for i, p in enumerate(ctx.parties)} | {"": walks.NOBODY}
+    number = {site(p): i for i, p in enumerate(ctx.parties)} | {"": walks.NOBODY}
     askers = []
     for t, shared in enumerate(trees):
         if unknown := set(shared.sites) - set(number):
@@ -137,7 +138,7 @@ def forest_of(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> Forest:
 
 def fingerprint(trees: Sequence[SharedTree], hosts: Sequence[Party]) -> bytes:
     """16 bytes that name the shape of all trees in which one of the hosts asks something."""
-    sites, digest = {_site(host) for host in hosts}, hashlib.blake2b(digest_size=16)
+    sites, digest = {site(host) for host in hosts}, hashlib.blake2b(digest_size=16)
     for t, shared in enumerate(trees):
         if sites & set(shared.sites):
             digest.update(f"{t} {shared.sites}".encode())
@@ -147,12 +148,8 @@ def fingerprint(trees: Sequence[SharedTree], hosts: Sequence[Party]) -> bytes:
 
 def asked_hosts(ctx: Context, trees: Sequence[SharedTree]) -> list[Party]:
     """The hosts that ask something in any tree."""
-    asking = {site for shared in trees for site in shared.sites}
-    return [host for host in ctx.hosts if _site(host) in asking]
-
-
-def _site(party: Party) -> str:
-    return f"{party.role}:{party.party_id}"
+    asking = {name for shared in trees for name in shared.sites}
+    return [host for host in ctx.hosts if site(host) in asking]
 
 
 def batches(n_rows: int, n_trees: int) -> Iterator[slice]:
