@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 DEFAULT_BUDGET = 1 << 30
 """Bytes of transforms that the columns may keep."""
 
-CHUNK, PANEL, GROUP = 64, 32, 16
+CHUNK, PANEL, GROUP = 512, 8, 16
 MIN_GROUPS = 8
 """If there are so many results: work for several cores."""
 
