@@ -34,6 +34,8 @@ from federatedml.components.homo_secureboost import HomoSecureBoost
 from federatedml.data.frame import Frame, FrameSchema, Predictions
 from federatedml.maths import boosted_losses, quantiles
 from federatedml.maths.boosted_losses import Loss
+from federatedml.maths.quantiles import Cuts
+from federatedml.protocols import homo_quantiles
 from federation import ARBITER, GUEST, HOST, Party
 from federation.transport.inproc import run
 
@@ -87,6 +89,15 @@ class Problem:
         if not self.n_classes:
             return ours > 1.01 * theirs
         return ours < (theirs - 0.002 if self.n_classes == 2 else 0.99 * theirs)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """said: of both parts. start: the score before any tree."""
+
+    said: Split
+    cuts: Cuts
+    start: float
 
 
 # Data.
@@ -193,7 +204,7 @@ def chances(said: list[Predictions]) -> np.ndarray:
     return np.concatenate([one.detail for one in said])
 
 
-def vertical(problem: Problem, encryption: dict[str, Any]) -> Split:
+def vertical(problem: Problem, encryption: dict[str, Any]) -> Trained:
     """What the parties together say of both parts."""
     boost = HeteroSecureBoost(
         params.parse(HeteroSecureBoost.Params, given(problem, **encryption), "HeteroSecureBoost")
@@ -210,10 +221,12 @@ def vertical(problem: Problem, encryption: dict[str, Any]) -> Split:
         return lambda ctx: trained(boost, ctx, train, [train, test])
 
     results, _ = run({one: party(i) for i, one in enumerate(parties)}, Ctx, timeout_s=1200)
-    return [said.detail for said in results[CLIENTS[0]]]
+    (x, y), _ = problem.parts
+    said = [one.detail for one in results[CLIENTS[0]]]
+    return Trained(said, quantiles.cut_points(x, BINS), problem.loss.start(y))
 
 
-def horizontal(problem: Problem, _: dict[str, Any]) -> Split:
+def horizontal(problem: Problem, _: dict[str, Any]) -> Trained:
     boost = HomoSecureBoost(params.parse(HomoSecureBoost.Params, given(problem), "HomoSecureBoost"))
     ends = np.cumsum([0, *problem.rows]).tolist()
     clients = CLIENTS[: len(problem.rows)]
@@ -227,8 +240,11 @@ def horizontal(problem: Problem, _: dict[str, Any]) -> Split:
 
     played = {one: party(i) for i, one in enumerate(clients)}
     played[JUDGE] = lambda ctx: trained(boost, ctx, None, [])
-    results, _ = run(played, Ctx, timeout_s=1200)
-    return [chances([results[one][0] for one in clients]), results[clients[0]][1].detail]
+    results, transcript = run(played, Ctx, timeout_s=1200)
+    told = next(s.value for s in transcript if s.message == homo_quantiles.Wire.cuts.name)
+    cuts = Cuts(np.split(told.upper, np.cumsum(told.n_cuts)[:-1]), BINS)
+    said = [chances([results[one][0] for one in clients]), results[clients[0]][1].detail]
+    return Trained(said, cuts, 0.0)
 
 
 def labelled(problem: Problem, y: np.ndarray) -> np.ndarray:
@@ -241,13 +257,11 @@ def trained(boost: Any, ctx: Ctx, train: Frame | None, rows: list[Frame]) -> lis
     return [boost.stage("predict", ctx.role)(ctx, model, part) for part in rows]
 
 
-def twin(problem: Problem, *, our_bins: bool) -> Split:
-    """LightGBM's on the pooled data."""
+def twin(problem: Problem, cuts: Cuts | None, start: float, n_trees: int = TREES) -> Split:
+    """LightGBM's on the pooled data. cuts: of our bins; None: it chooses its own."""
     loss, outputs = problem.loss, max(1, problem.n_classes - (problem.n_classes == 2))
     (x, y), (x_test, _) = problem.parts
-    start = loss.start(y)
-    if our_bins:
-        cuts = quantiles.cut_points(x, BINS)
+    if cuts:
         x, x_test = (quantiles.binned(part, cuts).T.astype(float) for part in (x, x_test))
 
     def derivatives(score: np.ndarray, _: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -260,7 +274,7 @@ def twin(problem: Problem, *, our_bins: bool) -> Split:
         "learning_rate": RATE,
         "max_depth": DEPTH,
         "num_leaves": 2**DEPTH,
-        "max_bin": 2 * BINS if our_bins else BINS,  # then each number has a bin of its own
+        "max_bin": 2 * BINS if cuts else BINS,  # then each number has a bin of its own
         "min_data_in_bin": 1,
         "lambda_l2": L2,
         "min_gain_to_split": MIN_GAIN,
@@ -270,14 +284,16 @@ def twin(problem: Problem, *, our_bins: bool) -> Split:
         "num_threads": CORES,
         "verbosity": -1,
     }
-    booster = lightgbm.train(settings, lightgbm.Dataset(x, y), TREES)
-    raw = [booster.predict(part, raw_score=True).reshape(len(part), -1) for part in (x, x_test)]
+    booster = lightgbm.train(settings, lightgbm.Dataset(x, y), n_trees)
+    raw = [
+        booster.predict(part, raw_score=True).reshape(len(part), outputs) for part in (x, x_test)
+    ]
     return [loss.mean(score + start) for score in raw]
 
 
 # The tables.
 
-KINDS: dict[str, tuple[str, Callable[[Problem, dict], Split], dict]] = {
+KINDS: dict[str, tuple[str, Callable[[Problem, dict], Trained], dict]] = {
     "lattice": ("vertical, Lattice", vertical, {}),
     "paillier": (
         "vertical, Paillier 1024",
@@ -302,11 +318,11 @@ def compare(kind: str, problem: Problem) -> None:
     start = time.perf_counter()
     ours = train(problem, more)
     seconds = time.perf_counter() - start
-    same, free = (twin(problem, our_bins=our) for our in (True, False))
+    same, free = (twin(problem, cuts, ours.start) for cuts in (ours.cuts, None))
     labels = [y for _, y in problem.parts]
     found = [
         [problem.quality(said, y) for said, y in zip(split, labels, strict=True)]
-        for split in (ours, same, free)
+        for split in (ours.said, same, free)
     ]
     marks = ["!" if problem.is_worse(found[0][i], found[1][i]) else " " for i in range(2)]
     numbers = "  ".join(
