@@ -2,16 +2,17 @@
 
 Parties  guest: features X_g, its own questions; hosts: features X_h, their own questions.
          All know the shape of the trees and who asks at which node.
-Round    for each batch of rows
+Round    for each batch of rows, one overlapping the others
          (1) guest            moves every row through its own nodes, in all trees at once
          (2) guest -> hosts   to each host at whose nodes rows wait: which rows, at which nodes
          (3) hosts -> guest   for each of them the exit that is reached by the host's own questions
              until all rows are in leaves; at the end
          (4) guest -> hosts   that nothing more will be asked
 Cost     at most one round trip per level of the deepest tree, for all trees and hosts together: a
-         party asks all its consecutive questions in one go. A row and node that waits takes a bit
-         for each row of the batch, or 4 bytes if that is less; an answer as many bits as it takes
-         to tell the exits apart, mostly one.
+         party asks all its consecutive questions in one go. While hosts have one batch, the guest
+         has another. A node takes a bit for each row of the batch, or 4 bytes for each row that
+         waits there if that is less; an answer as many bits as it takes to tell the exits apart,
+         mostly one.
 Trusts   everyone to follow the protocol (semi-honest); what each party learns:
          docs/security/tree_prediction.md.
 """
@@ -19,7 +20,9 @@ Trusts   everyone to follow the protocol (semi-honest); what each party learns:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -35,8 +38,8 @@ from federatedml.protocols.tree_growth import site
 from federation import GUEST, HOST, Context, Message, Party, codec
 from federation.errors import ProtocolViolation
 
-POSITIONS = 20_000_000
-"""Rows x trees that are walked at a time: 80 MB at the guest."""
+POSITIONS = 2_000_000
+"""Rows x trees of a batch: questions of 250 kB for every node at which many rows wait."""
 
 
 @codec.wire_struct
@@ -84,17 +87,23 @@ def leaves_at_guest(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> NDA
     x: (n, k) of the guest, dense or csr; nan where a value is missing.
     Raises BadModel for trees that do not fit this party, and ProtocolViolation.
     """
-    forest = forest_of(ctx, trees, x)
-    read = walks.readable(x)
+    forest, n_trees = forest_of(ctx, trees, x), len(trees)
+    at = np.tile(forest.first[:-1], x.shape[0])
     prints = {host: fingerprint(trees, [host]) for host in ctx.hosts}
-    out = np.zeros((x.shape[0], len(trees)), dtype=np.int32)
-    for rows in batches(x.shape[0], len(trees)):
-        at = np.tile(forest.first[:-1], rows.stop - rows.start)
-        _walk_all(ctx, forest, read, rows, at, prints)
-        out[rows] = at.reshape(-1, len(trees)) - forest.first[:-1]
+    walk = Walk(ctx, forest, walks.readable(x), at, prints)
+    size = max(1, POSITIONS // max(1, n_trees))
+    batches = [slice(i, min(i + size, x.shape[0])) for i in range(0, x.shape[0], size)]
+    asked = deque((rows, walk.ask(rows)) for rows in batches)
+    while asked:
+        rows, parts = asked.popleft()
+        if parts:
+            walk.move(rows, parts)
+            asked.append((rows, walk.ask(rows)))
     for host in ctx.hosts:
         ctx.remote(Wire.question, _END, to=host)  # (4)
-    return out
+    found = at.reshape(x.shape[0], n_trees)
+    found -= forest.first[:-1]
+    return found
 
 
 def answer_at_host(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> None:
@@ -152,43 +161,44 @@ def asked_hosts(ctx: Context, trees: Sequence[SharedTree]) -> list[Party]:
     return [host for host in ctx.hosts if site(host) in asking]
 
 
-def batches(n_rows: int, n_trees: int) -> Iterator[slice]:
-    """All rows, in parts of at most POSITIONS rows x trees."""
-    if n_trees:
-        size = max(1, POSITIONS // n_trees)
-        for start in range(0, n_rows, size):
-            yield slice(start, min(start + size, n_rows))
+@dataclass(frozen=True)
+class Walk:
+    """The guest's end. at (n * T,): where every row is in every tree. prints: of the hosts'
+    trees."""
 
+    ctx: Context
+    forest: Forest
+    x: Floats | Sparse
+    at: Nodes
+    prints: Mapping[Party, bytes]
 
-def _walk_all(
-    ctx: Context,
-    forest: Forest,
-    x: Floats | Sparse,
-    rows: slice,
-    at: Nodes,
-    prints: Mapping[Party, bytes],
-) -> None:
-    """Move the rows of a batch to their leaves. at: (rows * T,) roots, then leaves."""
-    numbers, cores = np.arange(rows.start, rows.stop, dtype=np.int32), getattr(ctx, "cores", 1)
-    while True:
-        walks.walk(forest, x, numbers, at, cores=cores)  # (1)
-        counts = walks.waiting(forest, at)
-        if not counts.any():
-            return
-        asked = {}
-        for host in ctx.hosts:
-            party = ctx.parties.index(host)
-            part = walks.by_node(forest, at, len(numbers), party, counts)
+    def ask(self, rows: slice) -> dict[Party, Waiting]:
+        """Walk rows as far as the guest can, ask the hosts at whose nodes they then wait, and say
+        what was asked."""
+        at, numbers = self._of(rows), np.arange(rows.start, rows.stop, dtype=np.int32)
+        cores, asked = getattr(self.ctx, "cores", 1), {}
+        walks.walk(self.forest, self.x, numbers, at, cores=cores)  # (1)
+        counts = walks.waiting(self.forest, at)
+        for host in self.ctx.hosts if counts.any() else ():
+            party = self.ctx.parties.index(host)
+            part = walks.by_node(self.forest, at, len(numbers), party, counts)
             if len(part.nodes):
-                question = _question(forest, part, prints[host], rows.start)
-                ctx.remote(Wire.question, question, to=host)  # (2)
+                question = _question(self.forest, part, self.prints[host], rows.start)
+                self.ctx.remote(Wire.question, question, to=host)  # (2)
                 asked[host] = part
-        codes = [_codes(ctx, host, part, forest) for host, part in asked.items()]
-        wrong = walks.move(forest, at, list(asked.values()), codes)
+        return asked
+
+    def move(self, rows: slice, asked: Mapping[Party, Waiting]) -> None:
+        """Move rows as the hosts answer. Raises ProtocolViolation."""
+        codes = [_codes(self.ctx, host, part, self.forest) for host, part in asked.items()]
+        wrong = walks.move(self.forest, self._of(rows), list(asked.values()), codes)
         if wrong >= 0:
-            raise ProtocolViolation(
-                ctx.parties[forest.asker[wrong]], Wire.exits.name, "no exit of the node asked for"
-            )
+            host, problem = self.forest.asker[wrong], "no exit of the node asked for"
+            raise ProtocolViolation(self.ctx.parties[host], Wire.exits.name, problem)
+
+    def _of(self, rows: slice) -> Nodes:
+        n_trees = self.forest.n_trees
+        return self.at[rows.start * n_trees : rows.stop * n_trees]
 
 
 def _question(forest: Forest, asked: Waiting, model: bytes, first: int) -> Question:
