@@ -101,6 +101,20 @@ def test_batches_give_what_one_walk_gives(monkeypatch):
     assert {line.value.first for line in questions(transcript)} == {0, 20, 40, 60, 80, 100}
 
 
+def test_all_batches_are_asked_about_before_the_first_answer_is_needed(monkeypatch):
+    w = world(n=100, depth=3, stop=0.0, owners=lambda d: (BANK, G)[d % 2 : d % 2 + 1])
+    monkeypatch.setattr(tree_walk, "POSITIONS", 6 * 20)
+
+    def slow_to_start(ctx, trees, x):
+        held = [ctx.get(Wire.question) for _ in range(5)]
+        original, ctx.get = ctx.get, lambda m: held.pop(0) if held else original(m)
+        return answer_at_host(ctx, trees, x)
+
+    leaves, transcript = walked(w, host=slow_to_start)
+    assert np.array_equal(leaves, w.leaves())
+    assert len(questions(transcript)) == 2 * 5
+
+
 @pytest.mark.parametrize("hosts", HOSTS.values(), ids=HOSTS)
 def test_a_level_takes_one_round_trip_at_most(hosts):
     w = world(hosts, depth=5, n_trees=10, stop=0.0)
