@@ -30,6 +30,9 @@ HIGHEST = float(np.finfo(np.float64).max)
 CELLS = 1 << 15
 """So many counts are asked for at once, or eight for each interval."""
 
+MANY = 1 << 18
+"""Of more intervals than this only halves are asked for."""
+
 MAX_WIDTH = 12
 """Sign and exponent."""
 
@@ -124,7 +127,8 @@ class Search:
         if not open_.any():
             return None
         n, bits = int(open_.sum()), int(self.bits[open_].max())
-        width = min(max((CELLS // n).bit_length() - 1, 3), MAX_WIDTH, bits)
+        least = 3 if n <= MANY else 1
+        width = min(max((CELLS // n).bit_length() - 1, least), MAX_WIDTH, bits)
         return Intervals(self.feature[open_], self.low[open_], bits, width)
 
     def take(self, asked: Intervals, counts: Counts) -> None:

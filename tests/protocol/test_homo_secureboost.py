@@ -1,5 +1,7 @@
 """HomoSecureBoost: the trees of the pooled rows, split by split; only sums leave a party."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -11,6 +13,7 @@ from federatedml.errors import PartiesLost
 from federatedml.homo_trees import rounded
 from federatedml.maths import quantiles, trees
 from federatedml.maths.boosted_losses import of_classes
+from federatedml.protocols import homo_quantiles
 from federation import codec
 from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
@@ -327,4 +330,25 @@ def test_impossible_splits_are_refused(monkeypatch, change):
 
     monkeypatch.setattr(homo_secureboost, "Planner", Wrong)
     with pytest.raises(ProtocolViolation, match=r"arbiter 10000.*splits"):
+        trained(params(num_trees=1), split(1, *data()))
+
+
+@pytest.mark.parametrize("change", ["feature", "width", "cuts"])
+def test_impossible_questions_and_cuts_are_refused(monkeypatch, change):
+    class Wrong(homo_quantiles.Search):
+        def next(self):
+            found = super().next()
+            if found is None:
+                return None
+            return replace(found, feature=found.feature + 1) if change == "feature" else found
+
+        def cuts(self):
+            found = super().cuts()
+            return replace(found, upper=found.upper[:-1]) if change == "cuts" else found
+
+    monkeypatch.setattr(homo_quantiles, "Search", Wrong)
+    if change == "width":
+        monkeypatch.setattr(homo_quantiles.rank_search, "MAX_WIDTH", 30)
+        monkeypatch.setattr(homo_quantiles.rank_search, "CELLS", 1 << 60)
+    with pytest.raises(ProtocolViolation, match=r"arbiter 10000"):
         trained(params(num_trees=1), split(1, *data()))

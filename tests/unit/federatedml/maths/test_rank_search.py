@@ -64,6 +64,11 @@ def test_many_features_take_few_questions():
     assert assert_same_bins(x, 32) < 16
 
 
+def test_the_more_intervals_the_fewer_parts_of_each():
+    asked = [Search(k, 32).next() for k in (1, 100, 10_000, 1_000_000)]
+    assert [question.width for question in asked] == [12, 8, 3, 1]
+
+
 def test_the_rank_of_a_cut_is_off_by_no_more_than_the_error():
     x = np.random.default_rng(2).normal(size=(5000, 3))
     for error in (0.001, 0.01):
