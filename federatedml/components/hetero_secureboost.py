@@ -43,7 +43,7 @@ from federatedml.data.frame import Frame, Predictions
 from federatedml.errors import BadModel
 from federatedml.maths.glm import Floats
 from federatedml.params_shared import VALIDATION
-from federatedml.protocols import split_sums, tree_growth, tree_growth_host, tree_walk
+from federatedml.protocols import eini, split_sums, tree_growth, tree_growth_host, tree_walk
 from federation import GUEST, HOST, Message, Party, codec
 from federation.errors import ProtocolViolation
 
@@ -248,8 +248,6 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
         if ctx.hosts:
             ctx.remote(Wire.uses_eini, p.EINI_inference)  # (7)
         if p.EINI_inference and ctx.hosts:
-            from federatedml.protocols import eini
-
             score = eini.scores_at_guest(
                 ctx, forest.trees, forest.outputs, x, model.meta.learning_rate,
                 np.array(model.param.init_score), p.encrypt_param, n_outputs=forest.n_outputs,
@@ -263,8 +261,6 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
         forest = Forest(model, None, [], ctx.name)
         x = forest.matrix(data, ctx.name)
         if ctx.get(Wire.uses_eini):  # (7)
-            from federatedml.protocols import eini
-
             eini.answer_at_host(ctx, forest.trees, x)
         else:
             tree_walk.answer_at_host(ctx, forest.trees, x)
