@@ -59,8 +59,8 @@ def values(of: Images) -> Floats:
 
 @dataclass(frozen=True)
 class Intervals:
-    """feature, low (a,): from the image ``low`` on, 2^bits points each; width: into 2^width parts
-    each is divided."""
+    """feature (a,), ascending; low (a,): from this image on, 2^bits points each. width: each is
+    divided into 2^width parts."""
 
     feature: NDArray[np.int32]
     low: Images
@@ -84,14 +84,12 @@ def counted(columns: list[Images], asked: Intervals) -> Counts:
     columns: of each feature the images of its values, ascending. Cost: a binary search a part.
     """
     found = np.empty((len(asked), 1 << asked.width), dtype=np.int64)
-    tops = asked.tops
-    for j in np.unique(asked.feature).tolist():
-        of = asked.feature == j
-        upto = np.searchsorted(columns[j], tops[of].ravel(), side="right").reshape(
-            -1, tops.shape[1]
-        )
+    tops, (present, first) = asked.tops, np.unique(asked.feature, return_index=True)
+    for j, begin, end in zip(present, first, [*first[1:], len(asked)], strict=True):
+        of = slice(begin, end)
+        upto = np.searchsorted(columns[j], tops[of].ravel(), side="right")
         before = np.searchsorted(columns[j], asked.low[of], side="left")
-        found[of] = np.diff(upto, axis=1, prepend=before[:, None])
+        found[of] = np.diff(upto.reshape(-1, tops.shape[1]), axis=1, prepend=before[:, None])
     return found
 
 

@@ -186,7 +186,8 @@ def _checked(ctx: Context, told: CountQuery, k: int) -> Intervals:
     fits = feature.dtype == np.int32 and low.dtype == np.uint64 and feature.shape == low.shape
     fits = fits and feature.ndim == 1 and 0 <= width <= bits <= rank_search.BITS
     fits = fits and len(feature) << width <= MAX_CELLS
-    if not (fits and (feature >= 0).all() and (feature < k).all()):
+    fits = fits and bool((feature >= 0).all() and (feature < k).all())
+    if not (fits and (feature[1:] >= feature[:-1]).all()):
         raise ProtocolViolation(arbiter_of(ctx), Wire.query.name, "not intervals of these features")
     return Intervals(feature, low, bits, width)
 
