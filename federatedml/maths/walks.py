@@ -297,35 +297,51 @@ class Waiting:
     bits: NDArray[np.uint8]
     rows: NDArray[np.uint32]
 
-    def lists(self) -> list[Nodes]:
-        """The rows of each node, rising.
+    def listed(self) -> Nodes:
+        """The rows of all nodes, one node after the other.
 
         Raises ValueError where counts, bits and rows do not fit together or name other rows.
         """
         as_bits = has_bits(self.counts, self.n_rows)
-        width = (self.n_rows + 7) // 8
-        if len(self.bits) != width * as_bits.sum():
+        if len(self.bits) != (self.n_rows + 7) // 8 * as_bits.sum():
             raise ValueError("not a bit for every row")
         if len(self.rows) != self.counts[~as_bits].sum(dtype=np.int64):
             raise ValueError("not as many rows as it counts")
-        if len(self.rows) and self.rows.max() >= self.n_rows:
-            raise ValueError("rows that are not in the batch")
-        found, bits, rows = [], self.bits.reshape(-1, width), self.rows.astype(np.int32)
-        at_bits = at_rows = 0
-        for count, is_bits in zip(self.counts.tolist(), as_bits.tolist(), strict=True):
-            if is_bits:
-                flags = np.unpackbits(bits[at_bits], bitorder="little").view(bool)
-                some = np.flatnonzero(flags).astype(np.int32)
-                at_bits += 1
-                if len(some) != count or some[-1] >= self.n_rows:
-                    raise ValueError("bits of other rows, or not as many as it counts")
-            else:
-                some = rows[at_rows : at_rows + count]
-                at_rows += count
-                if (np.diff(some) <= 0).any():
-                    raise ValueError("rows of a node that do not rise")
-            found.append(some)
-        return found
+        out = np.empty(self.counts.sum(dtype=np.int64), dtype=np.int32)
+        counts = np.ascontiguousarray(self.counts)
+        if not _unlisted(counts, as_bits, self.bits, self.rows, self.n_rows, out):
+            raise ValueError("rows of a node that do not rise, or not as many as it counts")
+        return out
+
+
+@compiled(types.boolean(_WORDS, _FLAGS, _BYTES, _WORDS, types.int64, _OUT))
+def _unlisted(counts: Any, as_bits: Any, bits: Any, rows: Any, n_rows: Any, out: Any) -> bool:
+    """Fill ``out``; False if rows are not below n_rows, do not rise, or are not so many."""
+    width, at, byte, row = (n_rows + 7) // 8, 0, 0, 0
+    for i in range(counts.shape[0]):
+        end = at + counts[i]
+        if as_bits[i]:
+            for j in range(width):
+                value, place = bits[byte + j], 8 * j
+                while value:
+                    if value & 1:
+                        if at == end or place >= n_rows:
+                            return False
+                        out[at] = place
+                        at += 1
+                    value >>= 1
+                    place += 1
+            byte += width
+        else:
+            for j in range(row, row + counts[i]):
+                if rows[j] >= n_rows or (j > row and rows[j] <= rows[j - 1]):
+                    return False
+                out[at] = rows[j]
+                at += 1
+            row += counts[i]
+        if at != end:
+            return False
+    return True
 
 
 def by_node(of: Forest, at: Nodes, n_rows: int, party: int, counts: NDArray[np.int64]) -> Waiting:

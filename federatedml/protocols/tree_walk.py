@@ -29,7 +29,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federatedml.boosting_model import SharedTree
-from federatedml.crypto import threads
 from federatedml.errors import BadModel
 from federatedml.maths import walks
 from federatedml.maths.glm import Floats, Matrix
@@ -120,10 +119,12 @@ def answer_at_host(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> None
             raise ProtocolViolation(ctx.guest, Wire.question.name, problem)
         try:
             asked = _asked(question, forest, ctx.parties.index(ctx.me), x.shape[0])
-            lists = asked.lists()
+            rows = asked.listed()
         except ValueError as error:
             raise ProtocolViolation(ctx.guest, Wire.question.name, str(error)) from error
-        codes = _answers(forest, read, question.first, asked.nodes, lists, cores)
+        at, rows = np.repeat(asked.nodes, asked.counts), rows + np.int32(question.first)
+        walks.walk(forest, read, rows, at, cores=cores)
+        codes = forest.rank[at] - np.repeat(forest.entry[asked.nodes], asked.counts)
         ctx.remote(Wire.exits, _planes(codes, _width(forest, asked.nodes)))  # (3)
 
 
@@ -246,25 +247,6 @@ def _asked(question: Question, forest: Forest, me: int, n_rows: int) -> Waiting:
     return Waiting(q.n_rows, nodes.astype(np.int32), q.counts, q.bits, q.rows)
 
 
-def _answers(
-    forest: Forest,
-    x: Floats | Sparse,
-    first: int,
-    nodes: Nodes,
-    lists: Sequence[Nodes],
-    cores: int,
-) -> NDArray[np.unsignedinteger]:
-    """The exits that the rows of each node reach, one node after the other."""
-    dtype = _dtype(_width(forest, nodes))
-
-    def work(i: int) -> NDArray[np.unsignedinteger]:
-        at = np.full(len(lists[i]), nodes[i], dtype=np.int32)
-        walks.walk(forest, x, lists[i] + np.int32(first), at)
-        return np.asarray((forest.rank[at] - forest.entry[nodes[i]]).astype(dtype))
-
-    return np.concatenate(threads.each(work, range(len(nodes)), cores))
-
-
 def _codes(
     ctx: Context, host: Party, asked: Waiting, forest: Forest
 ) -> NDArray[np.unsignedinteger]:
@@ -281,15 +263,10 @@ def _codes(
     return codes
 
 
-def _planes(codes: NDArray[np.unsignedinteger], width: int) -> NDArray[np.uint8]:
+def _planes(codes: Nodes, width: int) -> NDArray[np.uint8]:
     """(width, ceil(n / 8)) the lowest bits of all codes, then the next ones."""
-    one = codes.dtype.type(1)
-    return np.stack(
-        [
-            np.packbits((codes >> codes.dtype.type(bit)) & one, bitorder="little")
-            for bit in range(width)
-        ]
-    )
+    small = codes.astype(_dtype(width))
+    return np.stack([np.packbits(small >> bit & 1, bitorder="little") for bit in range(width)])
 
 
 def _width(forest: Forest, nodes: Nodes) -> int:
