@@ -85,7 +85,9 @@ class NodesAsked(msgspec.Struct, frozen=True):
 class Wire:
     """All that leaves a party for the sums."""
 
-    lattice_key = Message[LatticeKey]({GUEST}, {HOST}, kind="plain", reveals="nothing")
+    lattice_key = Message[LatticeKey](
+        {GUEST}, {HOST}, kind="plain", reveals="how many bits sums have (fewer with gradient_bits)"
+    )
     integer_key = Message[IntegerKey]({GUEST}, {HOST}, kind="plain", reveals="nothing")
     n_candidates = Message[int](
         {HOST},
@@ -97,7 +99,8 @@ class Wire:
         {GUEST},
         {HOST},
         kind="ciphertext",
-        reveals="how many nodes of the level are asked about; not which rows they have",
+        reveals="how many nodes of the level are asked about, and how many statistics a row has; "
+        "not which rows the nodes have",
     )
     sealed_sums = Message[list[SealedProduct]](
         {HOST},
@@ -113,7 +116,10 @@ class Wire:
         reveals="which rows a tree is grown on (with run_goss a sample), number of statistics",
     )
     nodes_asked = Message[NodesAsked](
-        {GUEST}, {HOST}, kind="plain", reveals="which rows are in which nodes of the level"
+        {GUEST},
+        {HOST},
+        kind="plain",
+        reveals="which rows are in which nodes of the level, whoever splits them",
     )
     packed_sums = Message[list[CipherVector]](
         {HOST}, {GUEST}, kind="ciphertext", reveals="as sealed_sums"

@@ -85,7 +85,8 @@ class Wire:
         {GUEST},
         {HOST},
         kind="plain",
-        reveals="which rows are in the nodes that the host splits, and by which of its features",
+        reveals="which rows are in the nodes that the host splits, and by which of its features; "
+        "which of its candidates divide a node equally well",
     )
     goes_left = Message[NDArray[np.uint8]](
         {HOST}, {GUEST}, kind="plain", reveals="which rows of a node are on which side of its split"
