@@ -189,6 +189,12 @@ class HeteroBoostingParams(BoostingParams, frozen=True, kw_only=True):
         """The boosting strategy, under its new or old name."""
         return self.work_mode or self.boosting_strategy
 
+    @property
+    def encryption(self) -> str:
+        """The scheme of encrypt_param; parties with different ones would wait for ever."""
+        scheme = self.encrypt_param.scheme
+        return "Paillier" if scheme == "None" else scheme
+
 
 class HeteroFastBoostingParams(HeteroBoostingParams, frozen=True, kw_only=True):
     """Of HeteroFastSecureBoost."""

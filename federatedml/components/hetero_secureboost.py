@@ -106,7 +106,7 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
     Params = HeteroBoostingParams
     Model = HeteroBoostingModel
     aligned = True
-    agrees = ("num_trees", "cv_param", *VALIDATION)
+    agrees = ("num_trees", "encryption", "cv_param", *VALIDATION)
 
     # Training.
 

@@ -10,6 +10,7 @@ from federatedml.component import Ctx
 from federatedml.components import hetero_secureboost
 from federatedml.components.hetero_secureboost import Usage
 from federatedml.crypto import lattice, lattice_sums, paillier
+from federatedml.errors import BadParameters
 from federatedml.maths.candidates import candidates
 from federatedml.maths.quantiles import binned, cut_points
 from federatedml.params import parse
@@ -298,15 +299,25 @@ def both(guest, host):
         ({}, {"tree_param": {"min_sample_split": 200}}, "min_sample_split of this party, 200"),
         ({}, {"complete_secure": 1}, "complete_secure keep its columns out"),
         ({}, {"boosting_strategy": "mix"}, "keep its columns out"),
-        ({}, {"gradient_bits": 8}, "gradient_bits leaves 22"),
     ],
 )
 @pytest.mark.parametrize("encrypt", [{}, FAST], ids=["lattice", "paillier"])
 def test_a_guest_with_laxer_parameters_is_refused_by_the_host(guest, host, match, encrypt):
-    if encrypt and "gradient_bits" in host:
-        pytest.skip("a plaintext of Paillier has room for all")
     with pytest.raises(ProtocolViolation, match=match):
         both({"encrypt_param": encrypt, **guest}, {"encrypt_param": encrypt, **host})
+
+
+def test_a_guest_without_the_hosts_gradient_bits_is_refused():
+    with pytest.raises(ProtocolViolation, match="gradient_bits leaves 22"):
+        both({}, {"gradient_bits": 8})
+    # What both have holds; a host without takes any.
+    both({"gradient_bits": 8}, {"gradient_bits": 8})
+    both({"gradient_bits": 8}, {})
+
+
+def test_parties_with_different_schemes_are_told_before_they_wait():
+    with pytest.raises(BadParameters, match=r'encryption is "Paillier" here and "Lattice"'):
+        both({}, {"encrypt_param": FAST})
 
 
 # What a guest does not take from a host.
