@@ -8,10 +8,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from federatedml.maths import columnwise
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 Method = Literal["min", "max", "mean", "designated"]
+Statistic = Literal["min", "max", "mean", "median", "mode"]
 
 
 def replacements(
@@ -56,3 +59,26 @@ def filled(x: Floats, missing: Mask, values: Floats) -> Floats:
 def ratios(missing: Mask) -> Floats:
     """(k,) share of missing entries of each column; 0 without rows. missing: (n, k)."""
     return np.asarray(missing.sum(axis=0) / max(len(missing), 1), np.float64)
+
+
+def typical(values: Floats, n_zeros: int, statistic: Statistic) -> float:
+    """One number that stands for a column; of equally frequent modes the least.
+
+    values: (m,) without nan. n_zeros: so many zeros more; there must be one value. Cost: a pass, or
+    for median and mode a sorting.
+
+    >>> typical(np.array([4.0, 1.0]), 1, "median")
+    1.0
+    """
+    n = len(values) + n_zeros
+    if statistic == "mean":
+        return float(values.sum() / n)
+    if statistic == "median":
+        ascending = np.sort(values)
+        middle = [columnwise.at_rank(ascending, n_zeros, at) for at in ((n - 1) // 2, n // 2)]
+        return middle[0] if middle[0] == middle[1] else middle[0] / 2 + middle[1] / 2
+    if statistic == "mode":
+        found, counts = columnwise.counted(values, n_zeros)
+        return float(found[counts.argmax()])
+    there = np.append(values, 0.0) if n_zeros else values
+    return float(there.min() if statistic == "min" else there.max())
