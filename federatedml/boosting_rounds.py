@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Sequence
 
 import msgspec
@@ -84,8 +85,17 @@ def subsampled(p: HeteroBoostingParams, own: Binned, number: int) -> Rows:
     count = max(1, round(p.subsample_feature_rate * k)) if k else 0
     if count == k:
         return np.arange(k)
-    draw = np.random.default_rng([p.random_seed % (1 << 32), number])
+    draw = np.random.default_rng([*_seed(p, own), number])
     return np.sort(draw.choice(k, count, replace=False)).astype(np.int64)
+
+
+def _seed(p: HeteroBoostingParams, own: Binned, *secret: Floats) -> list[int]:
+    """Of draws that repeat with the run, and that other parties, who know random_seed, cannot make:
+    which columns a tree asks, and which rows it is grown on, are not theirs to know."""
+    digest = hashlib.blake2b(digest_size=16)
+    for numbers in (*own.cuts.upper, *secret):
+        digest.update(np.ascontiguousarray(numbers, dtype=np.float64).tobytes())
+    return [p.random_seed % (1 << 32), int.from_bytes(digest.digest(), "little")]
 
 
 class Forest:
@@ -217,6 +227,7 @@ class GuestRounds:
     ) -> None:
         self._ctx, self._params, self._own, self._target = ctx, params, own, target
         self._sums, self.score = sums, score
+        self._seed = _seed(params, own, target.y)
         self.gains: list[Floats] = []
         self.losses: list[float] = []
 
@@ -238,7 +249,7 @@ class GuestRounds:
     def _tree(self, stats: Floats, number: int, plan: Plan) -> Grown:
         p, own = self._params, self._own
         columns = Columns(own.codes, own.cuts, subsampled(p, own, number))
-        draw = np.random.default_rng([p.random_seed % (1 << 32), number, 1])
+        draw = np.random.default_rng([*self._seed, number, 1])
         sample = _sampled(stats, p, self._sums.budget if self._sums else EXACT_BUDGET, draw)
         return GuestGrowth(self._ctx, columns, sample, p.rules, self._sums).grow(plan)
 

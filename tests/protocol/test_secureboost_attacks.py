@@ -7,6 +7,7 @@ import gmpy2
 import numpy as np
 import pytest
 
+from federatedml import boosting_rounds, boosting_side
 from federatedml.component import Ctx
 from federatedml.crypto import packed_sums
 from federatedml.maths import gradients
@@ -21,6 +22,7 @@ from tests.protocol.boosting_parties import (
     FAST,
     ONE_HOST,
     G,
+    frame,
     given,
     models_of,
     params,
@@ -397,6 +399,19 @@ def test_the_guest_gets_numbers_of_columns_by_usage_alone():
     for node, tree in theirs:
         assert node.fid == -1
         assert node.id not in tree.split_maskdict
+
+
+def test_draws_repeat_and_are_not_those_of_the_seed_alone():
+    """The guest knows random_seed; which of a host's columns a tree asks it is not to know."""
+
+    def drawn(x):
+        p = params(subsample_feature_rate=0.5, random_seed=7)
+        own = boosting_side.binned(frame(x), p, "boost_0")
+        return [boosting_rounds.subsampled(p, own, number).tolist() for number in range(20)]
+
+    x, _ = several_columns()
+    assert drawn(x) == drawn(x.copy())
+    assert drawn(x) != drawn(2 * x)
 
 
 # Sampling by the size of gradients.
