@@ -66,6 +66,7 @@ class Indicators:
         self._largest = -(-cut.result_blocks // len(self.groups))
         size = self._largest * cut.vector_blocks * len(params.primes) * params.degree
         self._stored = aligned((min(len(self.groups), budget // (8 * size)), size))
+        self._vectors = np.empty(0)
         self.reorder(of)
 
     def reorder(self, of: Candidates) -> None:
@@ -91,6 +92,22 @@ class Indicators:
         """The result blocks of a group."""
         blocks, groups = self.tile.result_blocks, len(self.groups)
         return range(blocks * group // groups, blocks * (group + 1) // groups)
+
+    def panels(self, halves: int) -> list[Floats]:
+        """Room for the vector blocks of so many halves; see the module for the shape.
+
+        It is the same at every call: to find memory anew costs a virtual machine 1 ns a byte.
+        """
+        p, total = self.params, self.tile.vector_blocks
+        block = halves * len(p.primes) * p.degree
+        if self._vectors.size < total * block:
+            self._vectors = aligned((total * block,))
+        found = []
+        for first in range(0, total, PANEL):
+            count = min(PANEL, total - first)
+            shape = (len(p.primes), p.degree // CHUNK, halves, count, CHUNK)
+            found.append(self._vectors[first * block :][: count * block].reshape(shape))
+        return found
 
     def room(self, halves: int) -> tuple[Floats, Floats]:
         """Memory that ``products`` works in: for sums of so many halves, and for tiles."""
@@ -129,13 +146,6 @@ class Indicators:
         _transform(
             self._codes, self._feature, self._cut, self._missing, shape, self._table, tiles
         )  # fmt: skip
-
-
-def panels(params: Parameters, cut: Tile, halves: int) -> list[Floats]:
-    """Room for the vector blocks of so many halves; see the module for the shape."""
-    chunks, total = params.degree // CHUNK, cut.vector_blocks
-    counts = [min(PANEL, total - first) for first in range(0, total, PANEL)]
-    return [aligned((len(params.primes), chunks, halves, count, CHUNK)) for count in counts]
 
 
 def place(block: Floats, number: int, half: int, into: list[Floats]) -> None:

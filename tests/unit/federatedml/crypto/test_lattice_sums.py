@@ -14,7 +14,7 @@ from scipy import stats
 from federatedml.crypto import lattice, lattice_indicators, lattice_pack, lattice_sums
 from federatedml.crypto import lattice_wire as wire
 from federatedml.crypto.errors import BadCiphertext, ForeignKey, PlaintextOutOfRange
-from federatedml.crypto.lattice_indicators import Indicators, panels, place
+from federatedml.crypto.lattice_indicators import Indicators, place
 from federatedml.crypto.lattice_sums import opened, sealed, shape, sums
 from federatedml.crypto.ntt import tables, values
 from federatedml.maths.candidates import Candidates
@@ -96,7 +96,7 @@ def test_many_blocks_of_rows_and_of_candidates_are_exact(n, m):
 
 def test_the_tested_shapes_have_more_panels_and_groups_than_one():
     _, cut = shape(41 * 4096 + 1, 2)
-    assert len(panels(SECRETS[40].params, cut, 2)) > 1
+    assert cut.vector_blocks > 2 * lattice_indicators.PANEL
     _, cut = shape(150, 2_000)
     assert cut.result_blocks > lattice_indicators.MIN_GROUPS
 
@@ -187,6 +187,12 @@ def test_reordered_candidates_have_their_sums_in_the_new_order():
         assert read(vectors, columns) == [np.array(w)[order].tolist() for w in wanted]
 
 
+def test_fewer_or_more_vectors_than_before_share_the_memory():
+    vectors, columns, wanted = case(vectors=5)
+    for several in (slice(2, 4), slice(5), slice(1), slice(3, 5)):
+        assert read(vectors[several], columns, 2) == wanted[several]
+
+
 def test_vectors_beyond_what_memory_may_hold_go_in_batches(monkeypatch):
     vectors, columns, wanted = case(vectors=5)
     blocks = columns.tile.vector_blocks
@@ -239,7 +245,7 @@ def test_the_owner_cannot_divide_its_random_half_out_of_a_result():
     chosen = codes[of.feature]
     left = (chosen <= of.cut[:, None]) | ((chosen == 32) & of.missing_left[:, None])
     wanted = left[: cut.output_block].astype(float).ravel()
-    placed = panels(secret.params, cut, 2)
+    placed = columns.panels(2)
     place(vector.values[0], 0, 0, placed)
     place(vector.seeded[0], 0, 1, placed)
     total = columns.products(0, placed, columns.room(2))
