@@ -21,6 +21,7 @@ from scipy import sparse
 
 from federatedml.compiled import compiled
 from federatedml.crypto.threads import each
+from federatedml.maths.candidates import Candidates
 from federatedml.maths.glm import Floats, Matrix
 from federatedml.maths.quantiles import MAX_BINS, Codes
 
@@ -289,4 +290,37 @@ def _decoded(of: Binned, j: int, values: Sequence[Floats]) -> Floats:
     by_code[: len(of.points[j])] = values[j][:-1]
     by_code[-1] = values[j][-1]
     found: Floats = by_code[of.codes[j]]
+    return found
+
+
+def cuts_asked(rows_by_bin: Sequence[Ints]) -> Candidates:
+    """From the sums of rows up to which bins everything about all bins follows.
+
+    rows_by_bin: of each column (b + 1,) rows of its bins, the last of missing values. Bins without
+    rows need no sum, nor does the last one of a column that has any.
+    """
+    held = [np.flatnonzero(rows)[:-1] for rows in rows_by_bin]
+    cut = np.concatenate([np.empty(0, dtype=np.int64), *held])
+    feature = np.repeat(np.arange(len(held)), [len(bins) for bins in held])
+    missing_left = np.zeros(len(cut), dtype=np.bool_)
+    return Candidates(feature.astype(np.int32), cut.astype(np.int32), missing_left)
+
+
+def class_counts(rows_by_bin: Sequence[Ints], left: Ints, totals: Ints) -> list[Ints]:
+    """Of each column (b, C), or (b + 1, C) if it has missing values: rows by bin and class.
+
+    left: (m, C - 1) of all classes but the last, the rows up to each cut of ``cuts_asked``.
+    totals: (C,) rows of each class. Raises ValueError for sums that no rows have.
+    """
+    found, start = [], 0
+    for rows in rows_by_bin:
+        held = np.flatnonzero(rows)
+        sums = left[start : start + len(held) - 1]
+        start += len(sums)
+        counts = np.zeros((len(rows), len(totals)), dtype=np.int64)
+        counts[held, :-1] = np.diff(sums, axis=0, prepend=0, append=totals[None, :-1])
+        counts[:, -1] = rows - counts.sum(axis=1)
+        if counts.min(initial=0) < 0:
+            raise ValueError("sums that no rows have")
+        found.append(counts if rows[-1] else counts[:-1])
     return found

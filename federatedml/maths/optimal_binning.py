@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +25,8 @@ from federatedml.maths.glm import Floats
 
 Ints = NDArray[np.int64]
 Metric = Literal["iv", "gini", "chi_square", "ks"]
+Ends = list[Ints | None]
+"""Of each column the numbers of the buckets that end a bin, ascending; None: every one does."""
 
 _METRIC = {"iv": 0, "gini": 1, "chi_square": 2}
 
@@ -198,3 +201,32 @@ def neighbour_costs(event: Ints, non_event: Ints, rules: Rules) -> Floats:
     about = np.array([all_events, all_others, rules.adjustment])
     costs = [_cost(_METRIC[rules.metric], e, ne, i, i + 1, about) for i in range(len(e) - 1)]
     return np.array(costs, dtype=np.float64)
+
+
+def all_merged(
+    counts: Sequence[Ints], missing: Sequence[bool], wanted: Sequence[bool], rules: Rules
+) -> tuple[Ends, list[Ints], list[list[float]]]:
+    """Of each column which buckets end a bin, its rows by bin and class, and ``neighbour_costs``.
+
+    counts: of each column (b, 2) rows by bucket and class, events first. missing: whether its last
+    bucket is of missing values, which is left alone. wanted: whether it is to be merged at all.
+    A column without both classes becomes one bin: there is nothing to go by.
+    """
+    ends: Ends = []
+    found: list[Ints] = []
+    costs: list[list[float]] = []
+    for whole, has_missing, is_wanted in zip(counts, missing, wanted, strict=True):
+        n_known = len(whole) - has_missing
+        known, rest = whole[:n_known], whole[n_known:]
+        last = None
+        if is_wanted:
+            last = np.array([len(known) - 1])
+            if known.any(axis=0).all():
+                last = merged(known[:, 0], known[:, 1], rules, int(whole.sum()))
+            starts = np.append(0, last[:-1] + 1)
+            known = np.add.reduceat(known, starts, axis=0)
+        ends.append(last)
+        found.append(np.concatenate([known, rest]))
+        tells = is_wanted and len(known) > 1
+        costs.append(neighbour_costs(known[:, 0], known[:, 1], rules).tolist() if tells else [])
+    return ends, found, costs
