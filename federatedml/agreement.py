@@ -83,7 +83,7 @@ def check(
             )
         _compare_settings(ctx, _settings(component))
     if component.aligned and ctx.role in (GUEST, HOST):
-        _compare_rows(ctx, given)
+        compare_ids(ctx, [frame.ids for frame in given])
 
 
 def _settings(component: Component[Any]) -> dict[str, str]:
@@ -109,13 +109,18 @@ def _compare_settings(ctx: Ctx, mine: dict[str, str]) -> None:
             )
 
 
-def _compare_rows(ctx: Ctx, frames: Sequence[Frame]) -> None:
+def compare_ids(ctx: Ctx, tables: Sequence[pa.Array]) -> None:
+    """Guest and hosts: whether all hold the same rows in the same order, by the ids of each table.
+
+    For a component of which only some tasks are vertical; ``aligned`` does it for the others.
+    Raises BadData at a host whose rows are others.
+    """
     if ctx.role == GUEST:
         salt = secrets.token_bytes(SALT_BYTES)
-        ctx.remote(Wire.rows, RowCheck(salt, [digest(frame.ids, salt) for frame in frames]))
+        ctx.remote(Wire.rows, RowCheck(salt, [digest(ids, salt) for ids in tables]))
         return
     told = ctx.get(Wire.rows)
-    if told.digests != [digest(frame.ids, told.salt) for frame in frames]:
+    if told.digests != [digest(ids, told.salt) for ids in tables]:
         raise BadData(
             f"{ctx.name}: guest and host hold different rows, or in another order; give them the "
             "output of Intersection"

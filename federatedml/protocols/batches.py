@@ -202,7 +202,7 @@ def _sizes(n_rows: int, size: int, needed: int) -> list[int]:
 
 
 class Draws:
-    """Random orders from SHAKE-256 keyed by ``key``: the same key gives the same orders.
+    """Random orders and numbers from SHAKE-256 keyed by ``key``: the same key gives the same.
 
     key: 16 bytes or more, secret: whoever has it has every draw.
     """
@@ -215,9 +215,17 @@ class Draws:
 
         Two of n numbers are equal with probability below n^2 / 2^65; ties keep their order.
         """
+        return np.argsort(self._numbers(n), kind="stable").astype(np.int64)
+
+    def picks(self, n: int, size: int) -> Rows:
+        """(size,) random numbers of 0..n-1, repeats allowed; none is likelier by more than
+        n / 2^64."""
+        return (self._numbers(size) % np.uint64(n)).astype(np.int64)
+
+    def _numbers(self, n: int) -> NDArray[np.uint64]:
         self._count += 1
         stream = hashlib.shake_256(self._key + self._count.to_bytes(8, "big")).digest(8 * n)
-        return np.argsort(np.frombuffer(stream, dtype="<u8"), kind="stable").astype(np.int64)
+        return np.frombuffer(stream, dtype="<u8")
 
 
 def guest_key(x: Matrix, y: NDArray[Any], *settings: object) -> bytes:
