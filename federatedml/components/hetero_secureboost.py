@@ -161,7 +161,7 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
             )
         most = boosting_rounds.most_words(p)
         sums = split_sums.opened_at_host(
-            ctx, p.encrypt_param, train.n_rows, most, p.gradient_bits
+            ctx, p.encrypt_param, train.n_rows, most, p.gradient_bits, p.tree_param.min_leaf_node
         )  # (2)
         if outline.begun:
             tree_walk.answer_at_host(ctx, forest.trees, own.x)

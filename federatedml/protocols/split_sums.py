@@ -191,12 +191,18 @@ def opened_at_guest(
 
 
 def opened_at_host(
-    ctx: Ctx, param: EncryptParam, n_rows: int, most_words: int, value_bits: int | None
+    ctx: Ctx,
+    param: EncryptParam,
+    n_rows: int,
+    most_words: int,
+    value_bits: int | None,
+    least_rows: int,
 ) -> HostSums:
     """The guest's key. Raises ProtocolViolation for one that is weaker than this party asks for,
     or, with the lattice, one whose sums have room for more than this party's value_bits need.
 
-    most_words: statistics that a row may have.
+    most_words: statistics that a row may have. least_rows: of a node, where this party is told
+    which rows a node has: with Paillier and Okamoto-Uchiyama.
     """
     if param.scheme == "Lattice":
         found = _LatticeHost(ctx, ctx.get(Wire.lattice_key), n_rows, most_words)
@@ -217,7 +223,7 @@ def opened_at_host(
             f"a key of {key.scheme} with {key.key_bits} bits; encrypt_param asks here for {wanted} "
             f"with {param.key_length}: give it in component_parameters.common",
         )
-    return _IntegerHost(ctx, key, most_words)
+    return _IntegerHost(ctx, key, most_words, least_rows)
 
 
 def _word_bits(n_rows: int, value_bits: int | None) -> int:
@@ -390,8 +396,10 @@ class _IntegerGuest:
 
 
 class _IntegerHost:
-    def __init__(self, ctx: Ctx, key: IntegerKey, most_words: int) -> None:
-        self._ctx, self._key, self._most_words = ctx, key, most_words
+    def __init__(self, ctx: Ctx, key: IntegerKey, most_words: int, least_rows: int) -> None:
+        self._ctx, self._key = ctx, key
+        self._most_words, self._least_rows = most_words, least_rows
+        self._cells: Rows = np.empty(0, dtype=np.int64)
         self.security = key.describe()
         self._codes: Codes = np.empty((0, 0), dtype=np.uint8)
         self._n_bins, self._of = 0, Candidates(*(np.empty(0, dtype=t) for t in "iib"))
@@ -404,6 +412,7 @@ class _IntegerHost:
             return
         self._counted = self._checked(self._ctx.get(Wire.counted_rows), codes.shape[1])  # (5)
         self._codes, self._n_bins, self._of = codes[:, self._counted.at], n_bins, of
+        self._cells = np.full(len(self._counted.at), -1)
 
     def _checked(self, counted: CountedRows, n_rows: int) -> CountedRows:
         at, problem = counted.at, ""
@@ -439,6 +448,7 @@ class _IntegerHost:
                 f"not up to {most} nodes of {n_rows} rows; give tree_param in "
                 "component_parameters.common",
             )
+        self._divide_cells(node, asked.n_nodes)
         nodes = [np.flatnonzero(node == number) for number in range(1, asked.n_nodes + 1)]
         with _blaming(self._ctx.guest, Wire.counted_rows.name):
             sums = packed_sums.sums(
@@ -447,3 +457,29 @@ class _IntegerHost:
             )  # fmt: skip
         self._ctx.remote(Wire.packed_sums, sums)  # (7)
         return True
+
+    def _divide_cells(self, node: NDArray[np.uint16], n_nodes: int) -> None:
+        """Whether the nodes are the whole, then parts of the nodes before, one part of each.
+
+        Otherwise differences of sums would be sums over fewer rows than a node may have.
+        """
+        pairs = self._cells * (n_nodes + 1) + node
+        if (self._cells < 0).all():
+            sound = bool((node == 1).all())
+        else:
+            cell, part = np.divmod(np.unique(pairs[node > 0]), n_nodes + 1)
+            size = np.bincount(node, minlength=n_nodes + 1)[part]
+            sound = (
+                len(np.unique(cell)) == len(np.unique(part)) == len(part) == n_nodes
+                and size.min() >= self._least_rows
+                and (np.bincount(self._cells)[cell] - size).min() >= self._least_rows
+            )
+        if not sound:
+            raise ProtocolViolation(
+                self._ctx.guest,
+                Wire.nodes_asked.name,
+                "nodes that are no parts of those before, or of fewer rows than "
+                f"tree_param.min_leaf_node of this party, {self._least_rows}; give it in "
+                "component_parameters.common",
+            )
+        self._cells = np.unique(pairs, return_inverse=True)[1]

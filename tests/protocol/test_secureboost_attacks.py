@@ -66,7 +66,7 @@ def asked(stats, codes, cuts, of, nodes, bits=None, encrypt=LATTICE):
         return words.real(found), words, sums
 
     def host(ctx):
-        sums = split_sums.opened_at_host(ctx, param, n, s, bits)
+        sums = split_sums.opened_at_host(ctx, param, n, s, bits, 1)
         sums.begin(codes, cuts.n_bins, of)
         while sums.answers(len(nodes)):
             pass

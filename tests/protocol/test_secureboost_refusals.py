@@ -45,7 +45,7 @@ SECRET = lattice.keygen(PARAMS)
 SEALED = lattice_sums.sealed(SECRET, np.ones(N, dtype=np.int64), CUT)
 
 
-def host_told(*messages, encrypt=None, value_bits=None, most_words=3):
+def host_told(*messages, encrypt=None, value_bits=None, most_words=3, limits=LIMITS):
     """A real host, and a guest that sends these messages and nothing else."""
     param = parse(EncryptParam, encrypt or {}, "test")
 
@@ -54,9 +54,9 @@ def host_told(*messages, encrypt=None, value_bits=None, most_words=3):
             ctx.remote(message, value)
 
     def host(ctx):
-        sums = split_sums.opened_at_host(ctx, param, N, most_words, value_bits)
+        sums = split_sums.opened_at_host(ctx, param, N, most_words, value_bits, 2)
         columns = tree_growth.Columns(CODES, CUTS, np.arange(2))
-        return grow_at_host(ctx, columns, sums, LIMITS, use_missing=False)
+        return grow_at_host(ctx, columns, sums, limits, use_missing=False)
 
     return run({G: guest, BANK: host}, Ctx)[0][BANK]
 
@@ -268,6 +268,39 @@ def question(node, n_nodes):
 def test_questions_under_paillier_that_may_not_be_asked_are_refused(messages, match):
     with pytest.raises(ProtocolViolation, match=match):
         host_told(INTEGER_KEY, PART, *messages, encrypt=FAST)
+
+
+HALF = [1] * 30 + [0] * 34
+
+
+@pytest.mark.parametrize(
+    "questions",
+    [
+        [[1] * (N - 1) + [0]],  # not the whole at the root
+        [[1] * N, [1] + [0] * (N - 1)],  # one row: its side at every candidate
+        [[1] * N, [1] * (N - 1) + [0]],  # the same, as a difference
+        [[1] * N, [0] * N],
+        [[1] * N, HALF, [1] * 29 + [0] * 35],
+        [[1] * N, HALF, [1] * 20 + [0] * 20 + [1] * 24],  # of two nodes
+        [[1] * N, HALF, [1] * 10 + [2] * 10 + [0] * 44],  # two parts of one
+        [[1] * N, HALF, [1] * 10 + [0] * 25 + [1] * 29],
+    ],
+)
+def test_nodes_that_are_not_those_of_a_tree_of_enough_rows_are_refused(questions):
+    told = [counted()]
+    for node in questions:
+        told += [question(node, max(1, *node)), NOTHING]
+    with pytest.raises(ProtocolViolation, match="no parts of those before, or of fewer rows than"):
+        host_told(INTEGER_KEY, PART, *told[:-1], encrypt=FAST, limits=Limits(3, 4, 2))
+
+
+def test_nodes_of_a_tree_are_answered():
+    told = [counted()]
+    for node in ([1] * N, HALF, [1] * 10 + [0] * 40 + [2] * 14):
+        told += [question(node, max(node)), NOTHING]
+    told += [question([], 0), shape([-1], [-1], [-1])]
+    _, took_part = host_told(INTEGER_KEY, PART, *told, encrypt=FAST, limits=Limits(3, 4, 2))
+    assert took_part
 
 
 # Whole trainings whose parties do not agree on what may be asked.
