@@ -313,13 +313,18 @@ class _LatticeHost:
             raise ProtocolViolation(ctx.guest, Wire.lattice_key.name, "a key of other parameters")
         self.security = key.params.describe()
         self._of: lattice_sums.Indicators | None = None
+        self._codes: Codes = np.empty((0, 0), dtype=np.uint8)
 
     def begin(self, codes: Codes, n_bins: int, of: Candidates) -> None:
         self._ctx.remote(Wire.n_candidates, len(of))  # (2)
-        self._of = None
-        if len(of):
+        if not len(of):
+            self._of = None
+        elif self._of and codes is self._codes and self._of.tile.outputs == len(of):
+            self._of.reorder(of)  # in memory that is there: first touching it costs more
+        else:
             params, cut = lattice_sums.shape(self._n_rows, len(of), self._key.params.word_bits)
             self._of = lattice_sums.Indicators(params, cut, codes, n_bins, of)
+            self._codes = codes
 
     def answers(self, most: int) -> bool:
         if self._of is None:
