@@ -261,7 +261,7 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
         forest = Forest(model, None, [], ctx.name)
         x = forest.matrix(data, ctx.name)
         if ctx.get(Wire.uses_eini):  # (7)
-            eini.answer_at_host(ctx, forest.trees, x)
+            eini.answer_at_host(ctx, forest.trees, x, self.params.encrypt_param.key_length)
         else:
             tree_walk.answer_at_host(ctx, forest.trees, x)
 

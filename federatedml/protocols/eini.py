@@ -59,7 +59,7 @@ guest knows."""
 ALL = -1
 """In place of a score's number: a tree whose leaves have a weight for every score."""
 
-MAX_COUNT = 1 << 30
+MAX_COUNT, MAX_SCORES = 1 << 30, 1 << 16
 
 
 @codec.wire_struct
@@ -207,16 +207,22 @@ def scores_at_guest(  # noqa: PLR0913 (what a model has to say of its scores)
     return np.ascontiguousarray(found[:, :n_outputs])
 
 
-def answer_at_host(ctx: Context, trees: Sequence[SharedTree], x: Matrix) -> None:
+def answer_at_host(
+    ctx: Context, trees: Sequence[SharedTree], x: Matrix, least_bits: int = 0
+) -> None:
     """A host's part, for all of the guest's rows. x: (n, k) of this party.
 
+    least_bits: length of key that this party asks for.
     Raises BadModel for trees that do not fit this party, ProtocolViolation, KeyTooShort.
     """
     forest, chain = tree_walk.forest_of(ctx, trees, x), tree_walk.asked_hosts(ctx, trees)
     if ctx.me not in chain:
         return
     setup = ctx.get(Wire.setup)  # (0)
-    if problem := _problem(setup, trees, tree_walk.fingerprint(trees, chain)):
+    problem = _problem(setup, trees, tree_walk.fingerprint(trees, chain))
+    if not problem and setup.key.key_bits < least_bits:
+        problem = f"a key of {setup.key.key_bits} bits; encrypt_param asks here for {least_bits}"
+    if problem:
         raise ProtocolViolation(ctx.guest, Wire.setup.name, problem)
     keygen.tell(setup.key)
     slots = _slots(setup.key, setup.scores, setup.n_scores, is_masked=setup.is_masked)
@@ -241,7 +247,7 @@ def _problem(setup: Setup, trees: Sequence[SharedTree], model: bytes) -> str | N
     if setup.model != model:
         return "it predicts with other trees than this party has: predict with one model"
     scores = setup.scores
-    if not all(0 < count <= MAX_COUNT for count in (setup.n_scores, setup.batch)):
+    if not (0 < setup.n_scores <= MAX_SCORES and 0 < setup.batch <= MAX_COUNT):
         return "no number of scores and rows"
     if scores.shape != (len(trees),) or ((scores < ALL) | (scores >= setup.n_scores)).any():
         return f"not one of {setup.n_scores} scores for each of {len(trees)} trees"

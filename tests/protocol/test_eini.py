@@ -1,5 +1,6 @@
 """EINI: the scores of the pooled trees in one round, and nobody sees a leaf."""
 
+import functools
 import math
 import time
 from dataclasses import replace
@@ -409,3 +410,9 @@ def test_breast_with_a_key_of_1024_bits_takes_less_than_three_seconds():
     scores, _ = predicted(w, param=EncryptParam(method="Paillier", key_length=1024))
     assert time.perf_counter() - started < 3.0
     assert np.allclose(scores, pooled(w), rtol=0, atol=1e-9)
+
+
+def test_a_key_shorter_than_the_host_asks_for_is_refused():
+    asked = functools.partial(answer_at_host, least_bits=4096)
+    with pytest.raises(ProtocolViolation, match="encrypt_param asks here for 4096"):
+        predicted(world((BANK,), **TREE), host=asked)
