@@ -155,7 +155,7 @@ class DataTransform(Component[DataTransformParam]):
         form = self._format(raw, None)
         parsed = reading.read(raw, form, self._wishes(ctx, None))
         done = self._filled(parsed, form)
-        names = anonymous.anonymous_header(ctx.me, len(parsed.header))
+        names = anonymous.expanded_header(ctx.me, parsed.header, raw.schema.expanded)
         model = _model(self.params, form, parsed, done, names)
         if summary := _summary(done, model.meta):
             ctx.report.summary(summary)

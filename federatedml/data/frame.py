@@ -29,6 +29,7 @@ class RawSchema(msgspec.Struct, frozen=True, kw_only=True):
 
     wide: True if a row is one text (no header, svmlight, tags); then there is one value column.
     meta: the upload's ``meta`` when it was uploaded with one, else {}.
+    expanded: columns that ColumnExpand put to it.
     """
 
     header: str = ""
@@ -36,6 +37,7 @@ class RawSchema(msgspec.Struct, frozen=True, kw_only=True):
     delimiter: str = ","
     wide: bool = False
     meta: dict[str, Any] = {}
+    expanded: list[str] = []
 
 
 @dataclass(frozen=True)
