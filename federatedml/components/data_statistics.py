@@ -8,6 +8,8 @@ Source: FATE 1.x behaviour and what we do otherwise: docs/compat/statistics_and_
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
@@ -22,10 +24,15 @@ from federatedml.errors import BadData, BadModel
 from federatedml.maths import statistics
 from federatedml.params import Fraction, NonNegativeInt, Params
 
+LOG = logging.getLogger(__name__)
+
 KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
 
 MODEL_NAME = "statistic_model"
 """By which HeteroFeatureSelection knows it among its isometric models."""
+
+NO_VALUE: Literal["NaN"] = "NaN"
+"""As JSON of FATE's writes it."""
 
 WHOLE = ("count", "missing_count")
 
@@ -86,9 +93,10 @@ class StatisticMeta(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class Measured(msgspec.Struct, kw_only=True, rename="camel"):
-    """values: what the measure value_name says of each of col_names, in the same order."""
+    """values: what the measure value_name says of each of col_names, in the same order; NO_VALUE
+    of a column that has none but missing ones."""
 
-    values: list[float]
+    values: list[float | Literal["NaN"]]
     col_names: list[str]
     value_name: str
 
@@ -114,9 +122,10 @@ class StatisticModel(component.Model, kw_only=True):
 
     @property
     def values(self) -> dict[str, dict[str, float]]:
-        """By measure, what it says of each column: ``model.values["stddev"]["x0"]``."""
+        """By measure, what it says of each column: ``model.values["stddev"]["x0"]``; nan of one
+        that has no values."""
         return {
-            one.value_name: dict(zip(one.col_names, one.values, strict=True))
+            one.value_name: dict(zip(one.col_names, map(float, one.values), strict=True))
             for one in self.param.self_values.results
         }
 
@@ -131,10 +140,12 @@ class DataStatistics(Component[StatisticsParam]):
     Model = StatisticModel
 
     def fit(self, ctx: Ctx, inputs: Inputs) -> Outputs:
-        """Raises BadParameters for columns that are not there, BadData for a table without rows or
-        columns, columns of text, and columns that have no values or too large ones."""
+        """Columns that this party lacks are left out, if it has others of those asked for.
+
+        Raises BadParameters if it has none of them, BadData for a table without rows or columns,
+        columns of text, and columns with infinite or too large values."""
         p, data = self.params, _frame(ctx, inputs)
-        at = columns.chosen(data.schema, p.column_indexes, p.column_names, ctx.name)
+        at = _chosen(p, data.schema, ctx.name)
         _check_columns(data, at, ctx.name)
         found = statistics.measured(
             data.x,
@@ -167,6 +178,19 @@ def _frame(ctx: Ctx, inputs: Inputs) -> Frame:
     return data
 
 
+def _chosen(p: StatisticsParam, schema: FrameSchema, name: str) -> list[int]:
+    """One list may be given for parties with other columns: each takes those that it has."""
+    header, indexes = schema.header, p.column_indexes
+    mine = [column for column in p.column_names or () if column in header]
+    if isinstance(indexes, list):
+        indexes = [index for index in indexes if index < len(header)]
+    if not mine and not indexes:
+        return columns.chosen(schema, p.column_indexes, p.column_names, name)
+    if indexes != p.column_indexes or mine != (p.column_names or []):
+        LOG.warning("%s: some of the columns asked for are not of this party", name)
+    return columns.chosen(schema, indexes, mine, name)
+
+
 def _check_columns(data: Frame, at: Sequence[int], name: str) -> None:
     if not at:
         raise BadData(
@@ -184,22 +208,31 @@ def _check_columns(data: Frame, at: Sequence[int], name: str) -> None:
 
 def _check_values(schema: FrameSchema, at: Sequence[int], found: Floats, name: str) -> None:
     """found: (1 + measures, columns), the first row being counts."""
-    if empty := [j for j, count in zip(at, found[0], strict=True) if not count]:
+    wild = ~np.isfinite(found).all(axis=0) & (found[0] > 0)
+    if wild.any():
+        wide = [at[i] for i in np.flatnonzero(wild).tolist()]
         raise BadData(
-            f"{name}: no value in {naming.named(schema, empty, name)}: all are missing or abnormal;"
-            " fill them upstream, or leave these columns out of column_indexes"
-        )
-    if wild := [j for j, values in zip(at, found.T, strict=True) if not np.isfinite(values).all()]:
-        raise BadData(
-            f"{name}: infinite or too large values in {naming.named(schema, wild, name)}; replace "
+            f"{name}: infinite or too large values in {naming.named(schema, wide, name)}; replace "
             "them upstream, or name them in abnormal_list"
+        )
+    empty = [at[i] for i in np.flatnonzero(found[0] == 0).tolist()]
+    if len(empty) == len(at):
+        raise BadData(
+            f"{name}: there is no value in {naming.named(schema, empty, name)}: all are missing or "
+            "abnormal; give a table, or columns, with values"
+        )
+    if empty:
+        LOG.warning(
+            "%s: all values of %s are missing or abnormal; only that is told of them",
+            name,
+            ", ".join(repr(schema.header[j]) for j in empty),
         )
 
 
 def _model(p: StatisticsParam, names: list[str], found: Floats) -> StatisticModel:
     """found: (measures, columns)."""
     results = [
-        Measured(values=values.tolist(), col_names=names, value_name=measure)
+        Measured(values=[_shown(v) for v in values.tolist()], col_names=names, value_name=measure)
         for measure, values in zip(p.measures, found, strict=True)
     ]
     meta = StatisticMeta(
@@ -210,11 +243,15 @@ def _model(p: StatisticsParam, names: list[str], found: Floats) -> StatisticMode
     )
 
 
+def _shown(value: float) -> float | Literal["NaN"]:
+    return NO_VALUE if math.isnan(value) else value
+
+
 def _summary(measures: list[str], names: list[str], found: Floats) -> dict[str, Any]:
     """By column, what each measure says of it; counts are whole numbers."""
     return {
         name: {
-            measure: int(value) if measure in WHOLE else value
+            measure: int(value) if measure in WHOLE else _shown(value)
             for measure, value in zip(measures, values, strict=True)
         }
         for name, values in zip(names, found.T.tolist(), strict=True)
