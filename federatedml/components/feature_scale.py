@@ -134,7 +134,7 @@ class FeatureScale(Component[ScaleParam]):
         bounds = self._bounds(data, at, ctx.name)
         spreads = self._spreads(data, at, bounds, ctx.name)
         model = self._model(data.schema, at, spreads)
-        ctx.report.metric("train", "scale", "SCALE", curve_name="scale", method=p.method)
+        _tell_method(ctx, model)
         ctx.report.summary(_summary(model))
         return Outputs(data=[_scaled(data, model, bounds, at)], model=model)
 
@@ -147,6 +147,7 @@ class FeatureScale(Component[ScaleParam]):
         at = _places(data.schema, model, ctx.name)
         _check_numbers(data, at, ctx.name)
         bounds = _kept_bounds(data.schema, at, model)
+        _tell_method(ctx, model)
         _log_beyond(data, at, model, bounds, ctx.name)
         return Outputs(data=[_scaled(data, model, bounds, at)], model=model)
 
@@ -221,6 +222,10 @@ def _frame(ctx: Ctx, inputs: Inputs) -> Frame:
     if not isinstance(data, Frame):
         raise BadData(f"{ctx.name} takes instances, as DataTransform gives them")
     return data
+
+
+def _tell_method(ctx: Ctx, model: ScaleModel) -> None:
+    ctx.report.metric("train", "scale", "SCALE", curve_name="scale", method=model.meta.method)
 
 
 def _check_numbers(data: Frame, at: Sequence[int], name: str) -> None:

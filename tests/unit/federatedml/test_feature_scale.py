@@ -164,13 +164,12 @@ def test_the_model_has_fates_names_and_survives_its_file(tmp_path):
         "columnUpper": 3.0, "columnLower": 3.0, "mean": 3.0, "std": 1.0,
     }  # fmt: skip
     assert kept(FeatureScale, model, tmp_path) == model
-    assert report.metrics == {
-        ("train", "scale"): ("SCALE", [], {"curve_name": "scale", "method": "standard_scale"})
-    }
+    method = ("SCALE", [], {"curve_name": "scale", "method": "standard_scale"})
+    assert report.metrics == {("train", "scale"): method}
     assert set(report.told["c0"]) == {"column_upper", "column_lower", "mean", "std"}
     json.dumps(report.told, allow_nan=False)
     _, _, report = ran(FeatureScale, frame(x), model)
-    assert (report.metrics, report.told) == ({}, {})
+    assert (report.metrics, report.told) == ({("train", "scale"): method}, {})
 
 
 def test_a_model_of_fates_without_limits_does_not_limit():
