@@ -30,7 +30,7 @@ from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data import columns, naming
 from federatedml.data.anonymous import anonymous_header
 from federatedml.data.frame import Frame, Matrix
-from federatedml.errors import BadData
+from federatedml.errors import BadData, BadParameters
 from federatedml.maths import correlation
 from federatedml.maths.correlation import Columns
 from federatedml.maths.glm import Floats
@@ -63,8 +63,6 @@ class PearsonParam(Params, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.cross_parties and not self.need_run:
             raise ValueError("cross_parties needs need_run at all parties")
-        if self.need_run and not self.column_names and not self.column_indexes:
-            raise ValueError("give column_indexes (-1: all columns), column_names, or both")
 
 
 @codec.wire_struct
@@ -154,6 +152,11 @@ class HeteroPearson(Component[PearsonParam]):
             raise BadData(f"{ctx.name} takes instances, as DataTransform gives them")
         p, schema = self.params, data.schema
         at = columns.chosen(schema, p.column_indexes, p.column_names, ctx.name)
+        if not at:
+            raise BadParameters(
+                f"{ctx.name}: no columns; give column_indexes (-1: all columns), column_names, or "
+                "both, and a table that has some"
+            )
         naming.refuse_twins(schema, at, ctx.name)
         x = data.x if len(at) == data.n_features else data.x[:, at]
         _check(data, x, at, ctx.name)

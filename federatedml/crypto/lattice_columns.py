@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
@@ -38,7 +37,6 @@ from federatedml.crypto.lattice_matrix import beyond_norm
 from federatedml.crypto.lattice_params import Parameters, Tile, parameters, tile
 from federatedml.crypto.ntt import forward, reduced, tables
 from federatedml.crypto.threads import each
-from federation import codec
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -137,16 +135,17 @@ def laid_out(rows: int, k_sealed: int, k_plain: int) -> Layout:
     return min(map(of, range(1, min(k_sealed, MAX_GROUP) + 1)), key=cost)
 
 
-@codec.wire_struct
-class Products(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, eq=False)
+class Products:
     """Masked inner products of a group of columns, under the key of their owner.
 
     key: its fingerprint. c0: (kept primes, plain columns * group); c1: (plain columns, kept, N).
     """
 
+    params: Parameters
     key: bytes
-    c0: NDArray[np.float64]
-    c1: NDArray[np.float64]
+    c0: Floats
+    c1: Floats
 
     def __describe__(self) -> str:
         return f"Products[{len(self.c1)}]"
@@ -180,14 +179,12 @@ def opened(
     kept, cut = params.kept, layout.product_tile(columns, plain)
     if product.key != secret.public.fingerprint:
         raise ForeignKey
+    if product.params != params:
+        raise BadCiphertext("its lattice parameters are not the key's")
     shapes = (len(kept), plain * columns), (plain, len(kept), params.degree)
     for found, shape in zip((product.c0, product.c1), shapes, strict=True):
         if found.shape != shape:
             raise BadCiphertext(f"shape {found.shape} in place of {shape}")
-    half = np.array([p // 2 for p in kept], dtype=np.float64)[:, None]
-    for found in (product.c0, product.c1):
-        if not ((np.abs(found) <= half).all() and (found == np.rint(found)).all()):
-            raise BadCiphertext("a residue is not that of its prime")
     whole = SealedProduct(params, cut, product.key, product.c0, product.c1)
     words = secret.open(whole, cores=cores).reshape(plain, columns, 2)
     return np.ascontiguousarray(words.swapaxes(0, 1))
@@ -257,7 +254,7 @@ class Sums:
 
             each(finish, range(plain), self._cores)
             whole = np.ascontiguousarray(c0.swapaxes(0, 1)).reshape(kept, -1)
-            products.append(Products(key.fingerprint, whole, c1))
+            products.append(Products(layout.params, key.fingerprint, whole, c1))
         return products, np.ascontiguousarray(masks.swapaxes(0, 1))
 
     def _panels(self, vectors: Sequence[SealedVector], blocks: int) -> list[Floats]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from federatedml.compiled import compiled
 from federatedml.crypto.errors import BadCiphertext, CryptoError
 from federatedml.crypto.lattice import PublicKey, SealedProduct, SealedVector
+from federatedml.crypto.lattice_columns import Products
 from federatedml.crypto.lattice_params import Parameters, Tile, named, tile
 from federatedml.crypto.sampling import SEED_BYTES, uniform
 from federation import codec
@@ -227,6 +228,30 @@ def _build_product(fields: Any) -> SealedProduct:
     return SealedProduct(p, shape, key, c0, c1)
 
 
+def _products_fields(c: Products) -> list[Any]:
+    first, second = _packed(c.c0, c.params.kept), _packed(c.c1, c.params.kept)
+    sizes = [len(c.c1), c.c0.shape[1]]
+    check = _check(_products_head(c.params, sizes), c.key, first, second)
+    return [_params_fields(c.params), sizes, c.key, check, first, second]
+
+
+def _products_head(p: Parameters, sizes: Sequence[Any]) -> bytes:
+    return _head("products", p) + repr(tuple(sizes)).encode()
+
+
+def _build_products(fields: Any) -> Products:
+    params, sizes, key, check, first, second = fields
+    _bytes(key, check, first, second)
+    p = _params(params)
+    plain, outputs = _items(sizes, 2)
+    if not all(type(n) is int and 0 < n <= MAX_SIDE for n in (plain, outputs)):
+        raise BadCiphertext("its columns are impossible")
+    _sound(check, _products_head(p, (plain, outputs)), key, first, second)
+    _fingerprint(key)
+    c0 = _unpacked(first, p.kept, (1, outputs))[0]
+    return Products(p, key, c0, _unpacked(second, p.kept, (plain, p.degree)))
+
+
 def wire_bytes(params: Parameters, cut: Tile) -> tuple[int, int]:
     """Bytes of a sealed vector and of a product, but for a hundred of headers."""
     vector = cut.vector_blocks * sum(_size(params.degree, p) for p in params.primes)
@@ -237,5 +262,6 @@ def wire_bytes(params: Parameters, cut: Tile) -> tuple[int, int]:
 codec.register("LatticeKey", PublicKey, _key_fields, _build_key)
 codec.register("LatticeVector", SealedVector, _vector_fields, _build_vector)
 codec.register("LatticeProduct", SealedProduct, _product_fields, _build_product)
+codec.register("LatticeProducts", Products, _products_fields, _build_products)
 
-__all__ = ["PublicKey", "SealedProduct", "SealedVector", "wire_bytes"]
+__all__ = ["Products", "PublicKey", "SealedProduct", "SealedVector", "wire_bytes"]

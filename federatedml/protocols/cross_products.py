@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from federatedml.component import Ctx
 from federatedml.crypto import lattice, lattice_columns, rings, sampling
 from federatedml.crypto.errors import BadCiphertext, ForeignKey
-from federatedml.crypto.lattice_columns import Layout, Products, Sums
-from federatedml.crypto.lattice_wire import PublicKey, SealedVector
+from federatedml.crypto.lattice_columns import Layout, Sums
+from federatedml.crypto.lattice_wire import Products, PublicKey, SealedVector
 from federatedml.crypto.rings import Words
 from federatedml.maths.correlation import Columns
 from federatedml.maths.glm import Floats

@@ -192,8 +192,6 @@ def test_fates_parameters_that_have_no_effect_are_taken():
     ("given", "said"),
     [
         ({"need_run": False}, "cross_parties needs need_run"),
-        ({"column_indexes": None}, "give column_indexes"),
-        ({"column_indexes": []}, "give column_indexes"),
         ({"fixpoint_bit_length": 512}, ">= 1024"),
         ({"column_indexes": -2}, "column_indexes"),
     ],
@@ -235,6 +233,8 @@ def test_tables_without_rows_and_twins_and_unknown_columns_are_refused():
         play({G: frame(np.empty((0, 2)))}, alone)
     with pytest.raises(BadData, match="same name"):
         play({G: frame(data(2), names=["a", "a"])}, alone)
+    with pytest.raises(BadParameters, match="no columns; give column_indexes"):
+        play({G: frame(data(2))}, params(column_indexes=None, cross_parties=False))
     with pytest.raises(BadParameters, match="no column 'b'"):
         play({G: frame(data(1))}, params(column_names=["b"], cross_parties=False))
 
