@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -162,7 +163,7 @@ class Own:
             points[j] = points[j][last]
         return replace(self, binned=Binned(codes, points, self.binned.n_bins))
 
-    @property
+    @cached_property
     def rows_by_bin(self) -> list[binning.Ints]:
         """Of each column (b + 1,) rows of its bins, the last of missing values."""
         of = self.binned

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numba import types
@@ -29,7 +29,9 @@ Ints = NDArray[np.int64]
 Points = Floats
 
 BLOCK = 16
-"""Columns of a dense matrix that are brought into contiguous memory together."""
+"""Columns that are brought into contiguous memory together."""
+
+A = TypeVar("A")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Column:
 
 
 def columns(x: Matrix, which: Sequence[int]) -> Iterator[Column]:
-    """These columns of a dense or csr matrix, in this order. Cost: a pass over each."""
+    """These columns of a dense, csr or csc matrix, in this order. Cost: a pass over each."""
     n = x.shape[0]
     if sparse.issparse(x):
         turned = x.tocsc()[:, list(which)]
@@ -111,8 +113,20 @@ def split_points(
     x: Matrix, which: Sequence[int], rule: Callable[[int, Column], Points], *, cores: int = 1
 ) -> list[Points]:
     """The points of each column by ``rule(number of the column, column)``."""
-    numbered = zip(which, columns(x, which), strict=True)
-    return each(lambda pair: rule(*pair), numbered, cores)
+    return _by_column(lambda at, column: rule(which[at], column), x, which, cores)
+
+
+def _by_column(
+    work: Callable[[int, Column], A], x: Matrix, which: Sequence[int], cores: int
+) -> list[A]:
+    """work(place in ``which``, column) of each; only BLOCK columns are in memory at once."""
+    held: Any = x.tocsc() if sparse.issparse(x) else x
+    found: list[A] = []
+    for first in range(0, len(which), BLOCK):
+        part = which[first : first + BLOCK]
+        numbered = list(enumerate(columns(held, part), first))
+        found += each(lambda pair: work(*pair), numbered, cores)
+    return found
 
 
 @compiled(
@@ -165,8 +179,7 @@ def binned(x: Matrix, which: Sequence[int], points: Sequence[Points], *, cores: 
     kind: Any = np.uint8 if most <= np.iinfo(np.uint8).max else np.uint16
     found: Codes = np.empty((len(which), x.shape[0]), dtype=kind)
 
-    def work(job: tuple[int, Column]) -> None:
-        j, column = job
+    def work(j: int, column: Column) -> None:
         own = np.ascontiguousarray(points[j], dtype=np.float64)
         codes = found[j] if column.rows is None else np.empty(len(column.values), dtype=kind)
         _place(column.values, own, most, codes)
@@ -176,7 +189,7 @@ def binned(x: Matrix, which: Sequence[int], points: Sequence[Points], *, cores: 
             found[j] = zero[0]
             found[j, column.rows] = codes
 
-    each(work, enumerate(columns(x, which)), cores)
+    _by_column(work, x, which, cores)
     return Binned(found, list(points), most)
 
 
