@@ -115,6 +115,6 @@ def test_it_has_roles_and_a_model_with_names(component):
 def test_the_catalogue_says_which_trainings_need_an_arbiter():
     needing = {name for name, entry in description().items() if entry["needs_arbiter"]}
     assert needing == {
-        "HeteroKmeans", "HeteroLR", "HeteroLinR", "HeteroPoisson", "HomoLR", "HomoOneHotEncoder",
-        "HomoSecureBoost",
+        "HeteroKmeans", "HeteroLR", "HeteroLinR", "HeteroPoisson", "HomoFeatureBinning",
+        "HomoLR", "HomoOneHotEncoder", "HomoSecureBoost",
     }  # fmt: skip
