@@ -265,12 +265,15 @@ def binary(frame: Frame | None, wanted: Label, classes: Sequence[Label]) -> Fram
     return replace(frame, label=is_class(frame, wanted).astype(np.int64))
 
 
-def row_weights(frame: Frame, component: str) -> Floats | None:
-    """(n,) the sample weights with the sum n, or None. Raises BadData for impossible ones."""
+def row_weights(frame: Frame, component: str, *, signed: bool = False) -> Floats | None:
+    """(n,) the sample weights with the sum n, or None. Raises BadData for impossible ones.
+
+    signed: whether some may be negative: FATE's own example of a regression has such.
+    """
     if frame.weight is None:
         return None
     try:
-        return glm.rescaled(frame.weight)
+        return glm.rescaled(frame.weight, signed=signed)
     except ValueError as error:
         raise BadData(f"{component}: {error}") from None
 

@@ -41,7 +41,7 @@ class HeteroSSHELinR(Trainer[HeteroSSHELinRParams]):
         self, ctx: Ctx, train: Frame, validate: Frame | None, start: LinRModel | None
     ) -> HeteroSSHELinRModel:
         y = numeric_label(train, ctx.name)
-        weight = lr_model.row_weights(train, ctx.name)
+        weight = lr_model.row_weights(train, ctx.name, signed=True)
         return self._fit(ctx, train, validate, start, y, weight)
 
     def fit_host(

@@ -121,7 +121,7 @@ class SampleWeight(Component[SampleWeightParam]):
             return Outputs(data=[None])
         name, named = model.meta.sample_weight_name, model.param.class_weight
         if model.param.weight_mode == BY_COLUMN and name in frame.schema.header:
-            frame = _with_column(frame, name, ctx.name, normalize=model.meta.normalize)
+            frame = _with_column(frame, name, ctx.name, normalize=model.meta.normalize, fits=False)
         elif model.param.weight_mode == BY_CLASS and frame.label is not None:
             coded = labels.coded(frame.label, ctx.name)
             frame = _by_class(frame, coded, _looked_up(coded, named, ctx.name))
@@ -139,7 +139,7 @@ class SampleWeight(Component[SampleWeightParam]):
 
     def _by_column(self, ctx: Ctx, frame: Frame) -> Frame:
         name = self.params.sample_weight_name or ""
-        return _with_column(frame, name, ctx.name, normalize=self.params.normalize)
+        return _with_column(frame, name, ctx.name, normalize=self.params.normalize, fits=True)
 
     def _of_classes(self, coded: Coded, component_name: str) -> Floats:
         """(c,) weights of the classes."""
@@ -189,8 +189,11 @@ def _by_class(frame: Frame, coded: Coded, weights: Floats) -> Frame:
     return _weighted(frame, weights[coded.codes])
 
 
-def _with_column(frame: Frame, name: str, component_name: str, *, normalize: bool) -> Frame:
-    """The column as weights, and no longer as feature. Raises BadData for weights that are none."""
+def _with_column(
+    frame: Frame, name: str, component_name: str, *, normalize: bool, fits: bool
+) -> Frame:
+    """The column as weights, and no longer as feature. Raises BadData for weights that are none;
+    of rows to predict they need not sum up to anything."""
     at = frame.schema.header.index(name)
     column = frame.x[:, [at]]
     weight: Floats = np.asarray(column if isinstance(column, np.ndarray) else column.toarray())
@@ -198,15 +201,24 @@ def _with_column(frame: Frame, name: str, component_name: str, *, normalize: boo
     shown = (frame.schema.anonymous_header or [f"column {i}" for i in range(frame.n_features)])[at]
     if frame.texts is not None and name in frame.texts.column_names:
         raise BadData(f"{component_name}: {shown} holds texts, which are no weights")
-    wrong = ~(np.isfinite(weight) & (weight >= 0))
-    if wrong.any():
+    if wrong := int((~np.isfinite(weight)).sum()):
         raise BadData(
-            f"{component_name}: {shown} is to hold weights, but {int(wrong.sum())} of "
-            f"{frame.n_rows} values are negative or missing"
+            f"{component_name}: {shown} is to hold weights, but {wrong} of {frame.n_rows} values "
+            "are missing or infinite; fill them upstream"
         )
-    if frame.n_rows and not weight.any():
-        raise BadData(f"{component_name}: {shown} is to hold weights, but all are 0")
-    if normalize and frame.n_rows:
+    if fits and weight.sum() <= 0:
+        raise BadData(
+            f"{component_name}: {shown} is to hold weights, but they do not sum up to more than 0"
+        )
+    if negative := int((weight < 0).sum()):
+        LOG.warning(
+            "%s: %d of %d weights are negative: only HeteroSSHELinR trains with such, others "
+            "refuse them",
+            component_name,
+            negative,
+            frame.n_rows,
+        )
+    if normalize and weight.sum() > 0:
         weight = weight / weight.mean()
     return _weighted(_without(frame, at), weight)
 

@@ -50,10 +50,15 @@ def taylor_loss(d: Floats, weight: Floats | None = None) -> float:
     return float(np.mean(rows if weight is None else weight * rows))
 
 
-def rescaled(weight: Floats) -> Floats:
-    """Sample weights with the sum n. Raises ValueError unless all are >= 0 and one is > 0."""
+def rescaled(weight: Floats, *, signed: bool = False) -> Floats:
+    """Sample weights with the sum n. Raises ValueError unless all are >= 0 and one is > 0.
+
+    signed: some may be negative, as long as their sum is above 0.
+    """
     total = float(weight.sum())
-    if not (np.isfinite(weight).all() and (weight >= 0).all() and total > 0):
+    if signed and not (np.isfinite(weight).all() and total > 0):
+        raise ValueError("sample weights must be finite and sum up to more than 0")
+    if not signed and not (np.isfinite(weight).all() and (weight >= 0).all() and total > 0):
         raise ValueError("sample weights must be finite, not negative, and not all zero")
     return weight * (len(weight) / total)
 
