@@ -26,6 +26,7 @@ from federatedml.data import naming, parsing
 from federatedml.data.frame import Frame, FrameSchema, Matrix
 from federatedml.errors import BadData, BadModel
 from federatedml.maths import columnwise
+from federatedml.maths.scaling_columns import blocks
 from federatedml.params import NonNegativeInt, Params
 
 LOG = logging.getLogger(__name__)
@@ -266,8 +267,8 @@ def _joined(
     if sparse.issparse(x) or (is_sparse and n * width > MAX_DENSE):
         return _joined_sparse(x, old, new, coded, width)
     found = np.zeros((n, width))
-    if len(old):
-        found[:, list(new)] = np.asarray(x)[:, list(old)]
+    for part in blocks(n, width) if len(old) else ():
+        found[part, new] = x[part, old]
     flat, first = found.reshape(-1), np.arange(n, dtype=np.int64) * width
     for one in coded:
         rows = np.flatnonzero(one.codes >= 0)
@@ -279,15 +280,7 @@ def _joined_sparse(
     x: Matrix, old: Sequence[int], new: Sequence[int], coded: Sequence[_Encoded], width: int
 ) -> sparse.csr_matrix:
     n = x.shape[0]
-    parts = []
-    if coded:
-        places: NDArray[np.int32] = np.empty((n, len(coded)), dtype=np.int32)
-        for i, one in enumerate(coded):
-            places[:, i] = np.where(one.codes < 0, -1, one.start + one.codes)
-        there = places >= 0
-        bounds = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
-        indices = places[there]
-        parts.append(sparse.csr_matrix((np.ones(len(indices)), indices, bounds), (n, width)))
+    parts = [_ones(coded, n, width)] if coded else []
     if len(old):
         kept = sparse.csr_matrix(x[:, list(old)])
         moved = np.asarray(new)[kept.indices]
@@ -296,6 +289,24 @@ def _joined_sparse(
     for part in parts[1:]:
         found = sparse.csr_matrix(found + part)
     return found
+
+
+def _ones(coded: Sequence[_Encoded], n: int, width: int) -> sparse.csr_matrix:
+    """(n, K) with a 1 for each code; row by row in pieces that stay in the cache."""
+    starts = np.array([one.start for one in coded], dtype=np.int32)
+    total = sum(int(np.count_nonzero(one.codes >= 0)) for one in coded)
+    kind = np.int32 if total < 1 << 31 else np.int64
+    indices, bounds = np.empty(total, dtype=kind), np.zeros(n + 1, dtype=kind)
+    done = 0
+    for rows in blocks(n, len(coded)):
+        codes = np.stack([one.codes[rows] for one in coded], axis=1)
+        there = codes >= 0
+        found = (codes + starts)[there]
+        indices[done : done + len(found)] = found
+        bounds[1:][rows] = done + np.cumsum(there.sum(axis=1))
+        done += len(found)
+    parts: Any = np.ones(total), indices, bounds
+    return sparse.csr_matrix(parts, shape=(n, width))
 
 
 def _schema(schema: FrameSchema, places: Sequence[int], model: EncodingModel) -> FrameSchema:
