@@ -118,8 +118,9 @@ def _spread(x: Matrix, own: Sequence[str], header: Sequence[str], is_sparse: boo
     if list(own) != list(header):
         at = np.array([header.index(name) for name in own], dtype=np.int64)
         if sparse.issparse(x):
-            moved = sparse.csr_matrix((x.data, at[x.indices], x.indptr), (x.shape[0], len(header)))
-            moved.sort_indices()
+            cells = x.data.copy(), at[x.indices], x.indptr
+            moved = sparse.csr_matrix(cells, (x.shape[0], len(header)))
+            moved.sort_indices()  # in place, so not in the values of the input
             x = moved
         else:
             wide = np.full((x.shape[0], len(header)), np.nan)
