@@ -61,8 +61,8 @@ class Wire:
 
 
 class HomoOneHotModel(EncodingModel, kw_only=True):
-    meta_name: ClassVar[str] = "HomoOneHotMeta"
-    param_name: ClassVar[str] = "HomoOneHotParam"
+    meta_name: ClassVar[str] = "OHEAlignmentMeta"
+    param_name: ClassVar[str] = "OHEAlignmentParam"
 
 
 @register("HomoOneHotEncoder")
