@@ -10,6 +10,7 @@ _META_NAMES = {
     "DBI": "train",
     "data_info": "reader",
     "CORRELATION_GRAPH": "pearson",
+    "LABEL_TRANSFORM": "train",
 }
 """Metrics whose meta FATE gives another ``name`` than the metric's own."""
 
