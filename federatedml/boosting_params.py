@@ -110,7 +110,7 @@ class BoostingParams(Params, frozen=True, kw_only=True):
                 f"objective_param.objective {wanted} does not fit task_type {self.task_type}: "
                 "cross_entropy is for classification, the others for regression"
             )
-        self.callbacks()
+        self.callbacks().check_task(self.task_type)
 
     def callbacks(self) -> CallbackParam:
         """``callback_param``, with the deprecated top-level parameters put into it."""
@@ -224,4 +224,3 @@ class HomoBoostingParams(BoostingParams, frozen=True, kw_only=True):
                 "secure_aggregation_param.method ckks adds numbers up with an error; trees are "
                 "found from exact sums: take masks"
             )
-        self.callbacks().check_task(self.task_type)

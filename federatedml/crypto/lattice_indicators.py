@@ -12,6 +12,7 @@ panels of vectors (L, N / CHUNK, halves of vectors, vector blocks, CHUNK).
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,8 @@ from federatedml.maths.quantiles import Codes
 
 Floats = NDArray[np.float64]
 
-DEFAULT_BUDGET = 1 << 30
-"""Bytes of transforms that the columns may keep."""
+DEFAULT_BUDGET = min(1 << 31, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 8)
+"""Bytes of transforms that the columns may keep: 2 GiB, or an eighth of a small machine."""
 
 CHUNK, PANEL, GROUP = 512, 8, 16
 MIN_GROUPS = 8

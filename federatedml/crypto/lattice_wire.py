@@ -6,12 +6,14 @@ sender may encrypt what it likes anyway, and mutual TLS says who the sender is.
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
+import xxhash
 from numba import types
 from numpy.typing import NDArray
 
@@ -21,11 +23,13 @@ from federatedml.crypto.lattice import PublicKey, SealedProduct, SealedVector
 from federatedml.crypto.lattice_columns import Products
 from federatedml.crypto.lattice_params import Parameters, Tile, named, tile
 from federatedml.crypto.sampling import SEED_BYTES, uniform
+from federatedml.crypto.threads import each
 from federation import codec
 
 Floats = NDArray[np.float64]
 
 FINGERPRINT_BYTES = 16
+MAX_THREADS, WORTH_BYTES = 4, 1 << 19
 MAX_SIDE = 1 << 32
 """Rows or outputs of a matrix, at most."""
 
@@ -71,17 +75,29 @@ def _unpack(body: Any, p: Any, bits: Any, out: Any) -> Any:
 def _packed(residues: Floats, primes: Sequence[int]) -> bytes:
     """residues: (.., primes, n)."""
     rows = residues.reshape(-1, len(primes), residues.shape[-1])
-    parts = []
-    for row in rows:
-        for x, p in zip(row, primes, strict=True):
-            part = np.empty(_size(len(x), p), dtype=np.uint8)
-            _pack(np.ascontiguousarray(x), p, p.bit_length(), part)
-            parts.append(part.tobytes())
-    return b"".join(parts)
+    starts = _starts(len(rows), rows.shape[-1], primes)
+    body = np.empty(starts[-1], dtype=np.uint8)
+
+    def block(i: int) -> None:
+        x, p = rows[divmod(i, len(primes))], primes[i % len(primes)]
+        _pack(np.ascontiguousarray(x), p, p.bit_length(), body[starts[i] : starts[i + 1]])
+
+    each(block, range(len(starts) - 1), _cores(len(body)))
+    return body.tobytes()
 
 
 def _size(n: int, p: int) -> int:
     return -(-n * p.bit_length() // 8)
+
+
+def _starts(count: int, n: int, primes: Sequence[int]) -> list[int]:
+    """Where each polynomial of ``count`` blocks begins, and the end."""
+    return list(accumulate((_size(n, p) for p in [*primes] * count), initial=0))
+
+
+def _cores(n_bytes: int) -> int:
+    """How many threads so many bytes are worth: a codec is not told what a task may use."""
+    return min(MAX_THREADS, os.cpu_count() or 1, 1 + n_bytes // WORTH_BYTES)
 
 
 def _unpacked(body: bytes, primes: Sequence[int], shape: tuple[int, int]) -> Floats:
@@ -89,20 +105,24 @@ def _unpacked(body: bytes, primes: Sequence[int], shape: tuple[int, int]) -> Flo
     count, n = shape
     if len(body) != count * sum(_size(n, p) for p in primes):
         raise BadCiphertext("its length does not fit its shape")
-    found, raw, at = np.empty((count, len(primes), n)), np.frombuffer(body, dtype=np.uint8), 0
-    for block in found:
-        for x, p in zip(block, primes, strict=True):
-            size = _size(n, p)
-            if not _unpack(raw[at : at + size], p, p.bit_length(), x):
-                raise BadCiphertext("a residue is not below its prime")
-            at += size
+    found, raw = np.empty((count, len(primes), n)), np.frombuffer(body, dtype=np.uint8)
+    starts = _starts(count, n, primes)
+
+    def block(i: int) -> bool:
+        x, p = found[divmod(i, len(primes))], primes[i % len(primes)]
+        return bool(_unpack(raw[starts[i] : starts[i + 1]], p, p.bit_length(), x))
+
+    if not all(each(block, range(len(starts) - 1), _cores(len(body)))):
+        raise BadCiphertext("a residue is not below its prime")
     return found
 
 
 def _check(head: bytes, *parts: bytes) -> bytes:
     """Over everything: ``head`` (see ``_head``), and the fields that are bytes."""
-    lengths = repr([len(part) for part in parts]).encode()
-    return hashlib.blake2b(b"".join([head, lengths, *parts]), digest_size=16).digest()
+    found = xxhash.xxh3_128(head + repr([len(part) for part in parts]).encode())
+    for part in parts:
+        found.update(part)
+    return found.digest()
 
 
 def _head(kind: str, p: Parameters, cut: Tile | None = None) -> bytes:

@@ -339,8 +339,9 @@ class _LatticeHost:
             raise ProtocolViolation(
                 self._ctx.guest,
                 Wire.masked_words.name,
-                f"{len(vectors)} vectors, {most * self._most_words} allowed for {most} nodes; give "
-                "tree_param and multi_mode in component_parameters.common",
+                f"{len(vectors)} vectors where this party's tree_param and multi_mode allow "
+                f"{most * self._most_words}: a tree may not be deeper here than max_depth of this "
+                "party; give both in component_parameters.common",
             )
         with _blaming(self._ctx.guest, Wire.masked_words.name):
             sums = lattice_sums.sums(self._key, vectors, self._of, cores=self._ctx.cores)
@@ -450,8 +451,8 @@ class _IntegerHost:
             raise ProtocolViolation(
                 self._ctx.guest,
                 Wire.nodes_asked.name,
-                f"not up to {most} nodes of {n_rows} rows; give tree_param in "
-                "component_parameters.common",
+                f"{asked.n_nodes} nodes of {len(node)} rows where this party's tree_param allows "
+                f"{most} of {n_rows}: give it in component_parameters.common",
             )
         self._divide_cells(node, asked.n_nodes)
         nodes = [np.flatnonzero(node == number) for number in range(1, asked.n_nodes + 1)]

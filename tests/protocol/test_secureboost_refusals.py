@@ -125,13 +125,13 @@ def test_a_guest_that_asks_what_the_host_allows_is_answered():
 
 def test_no_more_levels_than_the_hosts_own_depth():
     level = (vectors(2), NOTHING)
-    refused(*level, *level, vectors(2), match="2 vectors, 0 allowed for 0 nodes")
+    refused(*level, *level, vectors(2), match="2 vectors .* allow 0:")
 
 
 def test_no_more_nodes_than_a_level_has():
-    refused(vectors(4), match="4 vectors, 3 allowed for 1 nodes")
+    refused(vectors(4), match="4 vectors .* allow 3:")
     # The first question says how many statistics a row has: later ones cannot have more.
-    refused(vectors(2), NOTHING, vectors(3), match="3 vectors, 2 allowed for 1 nodes")
+    refused(vectors(2), NOTHING, vectors(3), match="3 vectors .* allow 2:")
     refused(vectors(2), divide((0, range(30)), (1, range(30, N))), match="2 nodes at level 0")
 
 
@@ -258,11 +258,11 @@ def question(node, n_nodes):
         ([counted(n_words=0)], "0 statistics"),
         ([counted(n_words=1)], "do not hold 1 statistics"),
         ([counted(words=[])], "do not hold 2 statistics"),
-        ([counted(), question([1] * N, 2)], "not up to 1 nodes of 64 rows"),
-        ([counted(), question([1] * N, 1 << 40)], "not up to 1 nodes"),
-        ([counted(), question([2] * N, 1)], "not up to 1 nodes"),
-        ([counted(), question([1] * (N - 1), 1)], "not up to 1 nodes"),
-        ([counted(), question([1] * N, -1)], "not up to 1 nodes"),
+        ([counted(), question([1] * N, 2)], "allows 1 of 64"),
+        ([counted(), question([1] * N, 1 << 40)], "tree_param allows 1 of"),
+        ([counted(), question([2] * N, 1)], "tree_param allows 1 of"),
+        ([counted(), question([1] * (N - 1), 1)], "tree_param allows 1 of"),
+        ([counted(), question([1] * N, -1)], "tree_param allows 1 of"),
     ],
 )
 def test_questions_under_paillier_that_may_not_be_asked_are_refused(messages, match):
