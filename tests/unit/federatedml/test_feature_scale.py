@@ -237,14 +237,3 @@ def test_rows_that_lack_a_column_or_a_model_of_something_else_are_refused(caplog
         ran(FeatureScale, frame(np.eye(3)), object())
     with pytest.raises(BadData, match="takes instances"):
         ran(FeatureScale, None)
-
-
-@pytest.mark.slow
-def test_a_million_rows_of_a_hundred_columns_are_scaled_in_seconds():
-    import time
-
-    x = np.random.default_rng(0).normal(size=(1_000_000, 100))
-    begun = time.perf_counter()
-    _, model, _ = ran(FeatureScale, frame(x))
-    ran(FeatureScale, frame(x), model)
-    assert time.perf_counter() - begun < 30  # some 4 s on two cores that are idle
