@@ -176,6 +176,7 @@ class HeteroPearson(Component[PearsonParam]):
         for peer, theirs in told:
             if at and any(theirs.varies):
                 n_varying = sum(theirs.varies)
+                _warn_if_few(ctx, local.frame.n_rows, n_varying, peer)
                 crossings[peer] = Crossing(ctx, peer, local.columns, at, n_varying)  # (2)
                 crossings[peer].begin()
         others = []
@@ -230,6 +231,19 @@ def _check(data: Frame, x: Matrix, at: Sequence[int], name: str) -> None:
         f"{naming.named(data.schema, faulty, name)}; fill or limit them upstream "
         "(FeatureImputation, missing_fill and outlier_replace of DataTransform)"
     )
+
+
+def _warn_if_few(ctx: Ctx, n_rows: int, theirs: int, peer: Party) -> None:
+    """A standardised column has n - 2 degrees of freedom; each of the peer's takes one of them."""
+    if theirs >= n_rows - 2:
+        LOG.warning(
+            "%s: %d rows are too few for %d columns of %s: with so many correlations it can solve "
+            "for this party's standardised columns; take more rows, or fewer columns",
+            ctx.name,
+            n_rows,
+            theirs,
+            peer,
+        )
 
 
 def _told(ctx: Ctx, local: Local, peer: Party) -> Chosen:

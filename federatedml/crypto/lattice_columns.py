@@ -52,6 +52,8 @@ take 1.25 MiB a core and prime."""
 
 SEALED_BYTES = 1 << 29
 """What the ciphertexts of one part of the rows may take while they are multiplied."""
+PARTS = 4
+"""Parts of the rows, if there are that many: while one is multiplied, the next is encrypted."""
 SUM_BYTES = 1 << 30
 """What the sums of one strip of plain columns may take."""
 
@@ -84,8 +86,9 @@ class Layout:
     @property
     def parts(self) -> list[range]:
         """Rows that are sent and multiplied together."""
-        blocks = max(PANEL, SEALED_BYTES // (2 * self._bytes * len(self.groups)) // PANEL * PANEL)
-        step = blocks * self.inner
+        room = SEALED_BYTES // (2 * self._bytes * len(self.groups))
+        wanted = min(room, -(-self.blocks(self.rows) // PARTS))
+        step = max(1, wanted // PANEL) * PANEL * self.inner
         return [range(i, min(i + step, self.rows)) for i in range(0, self.rows, step)]
 
     @property

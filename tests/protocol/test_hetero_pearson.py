@@ -143,6 +143,15 @@ def test_many_rows_go_in_parts_and_many_columns_in_strips(monkeypatch):
     np.testing.assert_allclose(results[G][0].model.corr, pooled(x, y)[:3, 3:], atol=1e-10)
 
 
+def test_a_party_is_warned_where_its_columns_could_be_solved_for(caplog):
+    """Six rows: a column has four degrees of freedom, and four columns of the guest take them."""
+    x = np.random.default_rng(1).normal(size=(6, 6))
+    play({G: frame(x[:, :4], G), BANK: frame(x[:, 4:], BANK)})
+    said = [r.getMessage() for r in caplog.records if "too few" in r.getMessage()]
+    assert len(said) == 1
+    assert "6 rows are too few for 4 columns of guest9999" in said[0]
+
+
 # Parameters.
 
 
