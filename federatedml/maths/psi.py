@@ -19,7 +19,7 @@ from federatedml.crypto.threads import each
 from federatedml.maths import sketch
 from federatedml.maths.glm import Floats, Matrix
 from federatedml.maths.sketch import Sketch
-from federatedml.maths.statistics import BLOCK, folded
+from federatedml.maths.statistics import blocks, folded
 
 NOTHING = 1e-6
 """The share of an empty bin: a logarithm needs one. Source: FATE 1.x."""
@@ -67,8 +67,7 @@ def shifts(
     sorted whole (``statistics.EXACT_ROWS``); otherwise they are exact.
     Cost: sorts every column of both.
     """
-    k = len(expected[1])
-    blocks = [slice(start, start + BLOCK) for start in range(0, k, BLOCK)]
+    parts = blocks([expected[0], actual[0]], len(expected[1]), cores)
 
     def of_part(values: Floats, n_zeros: int, room: int) -> Ranked:
         return _ranked(values, n_zeros, room, missing)
@@ -79,7 +78,7 @@ def shifts(
         ]
         return [_shift(before, after, n_bins) for before, after in zip(*sides, strict=True)]
 
-    return list(chain.from_iterable(each(work, blocks, cores)))
+    return list(chain.from_iterable(each(work, parts, cores)))
 
 
 def index(expected: Floats, actual: Floats) -> Floats:

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
+from scipy import sparse
 
 from federatedml.crypto.threads import each
 from federatedml.maths import sketch
@@ -49,7 +50,7 @@ CHUNK_ROWS = 1 << 20
 """Rows that are sketched at a time."""
 
 BLOCK = 8
-"""Columns that a thread works on together."""
+"""Columns of dense tables that a thread works on together."""
 
 MAX_EXPONENT = 1023
 """Of a power of two that is a float."""
@@ -109,15 +110,22 @@ def measured(
     nan where there is no value, or where numbers are too large.
     Cost: sorts each column; some 50 ns a value. Memory: BLOCK columns a core.
     """
-    blocks = [at[start : start + BLOCK] for start in range(0, len(at), BLOCK)]
 
-    def work(block: Sequence[int]) -> list[list[float]]:
+    def work(block: slice) -> list[list[float]]:
         with np.errstate(over="ignore", invalid="ignore"):  # told by what is not finite
-            found = described(x, block, abnormal=abnormal, error=error)
+            found = described(x, at[block], abnormal=abnormal, error=error)
             return [[measure(column, name, bias=bias) for name in names] for column in found]
 
-    rows = list(chain.from_iterable(each(work, blocks, cores)))
+    rows = list(chain.from_iterable(each(work, blocks([x], len(at), cores), cores)))
     return np.array(rows, dtype=np.float64).reshape(len(at), len(names)).T
+
+
+def blocks(tables: Sequence[Matrix], k: int, cores: int) -> list[slice]:
+    """Which of k columns are worked on together: taking some out of a csr table is a pass over it,
+    so then it is as many as there are cores."""
+    thin = any(sparse.issparse(x) for x in tables)
+    step = max(1, -(-k // cores)) if thin else BLOCK
+    return [slice(start, start + step) for start in range(0, k, step)]
 
 
 def described(
@@ -199,8 +207,11 @@ def _moments(ascending: Floats) -> Moments:
     scale = _power_of_two(max(high - mean, mean - low))
     deviation /= scale
     squares = deviation * deviation
-    m2, m3, m4 = float(squares.sum()), squares @ deviation, squares @ squares
-    return Moments(n, low, high, total, mean, scale, m2, float(m3), float(m4))
+    m2 = float(squares.sum())
+    # Not squares @ deviation: the threads of BLAS would fight with those that work on columns.
+    m3 = float(np.multiply(deviation, squares, out=deviation).sum())
+    m4 = float(np.square(squares, out=squares).sum())
+    return Moments(n, low, high, total, mean, scale, m2, m3, m4)
 
 
 def _zeros(n: int) -> Moments:

@@ -60,10 +60,9 @@ def twin(values, bias=True):
         "coefficient_of_variance": std / max(abs(series.mean()), 1e-8),
     }
     quantiles = [name for name in NAMES if name.endswith("%")]
-    shares = [int(name[:-1]) / 100 for name in quantiles]
-    return found | dict(
-        zip(quantiles, np.quantile(known, shares, method="inverted_cdf"), strict=True)
-    )
+    # numpy's "inverted_cdf", but for products such as 0.07 * 100, which it takes for more than 7.
+    ranks = [max(-(-int(name[:-1]) * len(known) // 100) - 1, 0) for name in quantiles]
+    return found | dict(zip(quantiles, np.sort(known)[ranks], strict=True))
 
 
 def assert_as_twin(found, x, *, bias=True):
