@@ -344,7 +344,8 @@ def test_impossible_questions_and_cuts_are_refused(monkeypatch, change):
 
         def cuts(self):
             found = super().cuts()
-            return replace(found, upper=found.upper[:-1]) if change == "cuts" else found
+            falling = [upper[::-1] for upper in found.upper]
+            return replace(found, upper=falling) if change == "cuts" else found
 
     monkeypatch.setattr(homo_quantiles, "Search", Wrong)
     if change == "width":
