@@ -5,7 +5,7 @@ Maths    split points, WOE and IV: ``federatedml.maths.binning``; buckets put to
          say of the label: ``federatedml.maths.optimal_binning``. Labels in descending order; of two
          the first is the event, of several each one beside all others.
 Round    once for all columns; none of it with ``local_only`` or ``skip_static``
-         (1) guest -> hosts  to predict: whether it has labels to count; else it is over
+         (1) guest -> hosts  of later data: the scheme to count its labels under; none: it is over
          (2) host -> guest   the anonymous names of its columns, how many rows are in which bin, and
                              how buckets are to be put together
          (3) guest, hosts    rows of each class by bin, under encryption (``protocols.label_sums``)
@@ -63,7 +63,7 @@ class HostBins(msgspec.Struct, frozen=True):
 class Wire:
     """All that leaves a party, but for what ``label_sums`` sends."""
 
-    has_labels = Message[bool](
+    scheme = Message[str](
         {GUEST}, {HOST}, kind="plain", reveals="whether the guest knows labels of these rows"
     )
     bins = Message[HostBins](
@@ -146,7 +146,8 @@ class HeteroFeatureBinning(Component[HeteroBinningParams]):
             labels, classes = _labels(own.frame)
             counts_again = 2 <= classes.count <= MAX_CLASSES
             if not model.meta.local_only:
-                ctx.remote(Wire.has_labels, counts_again)  # (1)
+                scheme = p.encrypt_param.scheme if counts_again else ""
+                ctx.remote(Wire.scheme, scheme)  # (1)
             if counts_again:
                 hosts = {}
                 if not model.meta.local_only:
@@ -185,6 +186,16 @@ class HeteroFeatureBinning(Component[HeteroBinningParams]):
                 f"{ctx.name}: with local_only a host learns nothing of labels, which method "
                 "optimal needs; give hosts quantile or bucket"
             )
+
+    def _is_asked(self, ctx: Ctx) -> bool:
+        """Whether the guest wants later data counted. Raises BadParameters if in another way."""
+        wanted, own = ctx.get(Wire.scheme), self.params.encrypt_param.scheme  # (1)
+        if wanted not in ("", own):
+            raise BadParameters(
+                f"{ctx.name}: encrypt_param.method means {own} here and another scheme at the "
+                "guest; give it in component_parameters.common"
+            )
+        return bool(wanted)
 
     def _check_woe(self, ctx: Ctx, model: BinningModel) -> None:
         """Raises BadModel if values are to be WOE that the model does not have."""
@@ -274,7 +285,7 @@ def _model(ctx: Ctx, inputs: Inputs) -> BinningModel:
 
 
 def _host_ids(ctx: Ctx) -> list[str]:
-    return [party.party_id for party in ctx.parties if party.role == HOST]
+    return [host.party_id for host in ctx.hosts]
 
 
 def _anonymous(ctx: Ctx, frame: Frame) -> list[str]:

@@ -345,10 +345,18 @@ def test_later_data_without_labels_to_count_is_put_into_bins_alone(label):
     results, transcript = played(params(), new, models, "test_data")
     assert {s.message for s in transcript} == {
         "agreement.rows",
-        "hetero_feature_binning.has_labels",
+        "hetero_feature_binning.scheme",
     }
     assert results[G][0].model == models[G]
     assert results[BANK][0].data[0].n_rows == 30
+
+
+def test_later_data_may_have_no_rows():
+    data = frames()
+    models = restored(played(params(), data)[0])
+    none = {me: f.take(np.arange(0)) for me, f in data.items()}
+    results, _ = played(params(), none, models, "test_data")
+    assert results[BANK][0].data[0].x.shape == (0, 5)
 
 
 def test_columns_of_later_data_are_found_by_name():

@@ -199,6 +199,12 @@ def test_a_host_model_without_woe_gives_none(models):
         played({G: params(), BANK: woe}, frames(missing=False), models, "test_data")
 
 
+def test_later_data_is_counted_under_one_scheme(models):
+    ou = params(encrypt_param={"method": "OU", "key_length": 512})
+    with pytest.raises(BadParameters, match="means OU here and another scheme at the guest"):
+        played({G: params(), BANK: ou}, frames(missing=False), models, "test_data")
+
+
 def test_a_model_of_another_component_is_refused():
     with pytest.raises(BadModel, match="none of HeteroFeatureBinning"):
         played(params(), frames(), dict.fromkeys((G, BANK), object()), "test_data")
