@@ -164,9 +164,7 @@ class HeteroFeatureBinning(Component[HeteroBinningParams]):
             binning_side.frame_of(inputs, ctx.name), model, p, ctx.name, ctx.cores
         )
         self._check_woe(ctx, model)
-        if not (model.meta.skip_static or model.meta.local_only) and ctx.get(
-            Wire.has_labels
-        ):  # (1)
+        if not (model.meta.skip_static or model.meta.local_only) and self._is_asked(ctx):
             ctx.remote(Wire.bins, _bins(own, p, ctx, merges=False))  # (2)
             label_sums.answered(ctx, p.encrypt_param, own.binned, own.rows_by_bin)  # (3)
         result = model.param.binning_result
