@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from federatedml import component
 from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data import labels
-from federatedml.data.frame import Floats, Frame
+from federatedml.data.frame import Floats, Frame, Matrix
 from federatedml.data.labels import Coded, Label
 from federatedml.errors import BadData, BadModel
 from federatedml.params import Params
@@ -232,7 +232,9 @@ def _without(frame: Frame, at: int) -> Frame:
         if frame.schema.anonymous_header
         else [],
     )
-    return replace(frame, x=frame.x[:, left], schema=schema)
+    x: Matrix = frame.x
+    x = np.delete(x, at, axis=1) if isinstance(x, np.ndarray) else x[:, left]
+    return replace(frame, x=x, schema=schema)
 
 
 def _weighted(frame: Frame, weight: NDArray[np.float64]) -> Frame:

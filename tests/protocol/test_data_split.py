@@ -15,6 +15,8 @@ from federatedml.components.homo_data_split import HomoDataSplit
 from federatedml.data import layout
 from federatedml.data.frame import Frame, FrameSchema, RawSchema, RawTable
 from federatedml.errors import BadData, BadParameters
+from federatedml.maths import sampling
+from federatedml.maths.sampling import Seeded
 from federatedml.params import parse
 from federatedml.runner import run as run_component
 from federation import GUEST, HOST, Party
@@ -27,7 +29,7 @@ N = 100
 
 def frame(n=N, label=None, k=2, pack=np.asarray, prefix="r"):
     x = np.arange(n * k, dtype=float).reshape(n, k)
-    ids = pa.array([f"{prefix}{i:03d}" for i in range(n)])
+    ids = pa.array([f"{prefix}{i:04d}" for i in range(n)])
     schema = FrameSchema(header=[f"x{i}" for i in range(k)])
     return Frame(ids, pack(x), schema, label=label, match_ids=pa.array([f"m{i}" for i in range(n)]))
 
@@ -211,6 +213,31 @@ def test_a_host_that_knows_the_seed_does_not_know_how_strata_were_drawn():
         ("agreement.rows", GUEST),
         (Wire.parts.name, GUEST),
     ]
+
+
+def read_labels(parts, order):
+    """A host's attack on a stratified split of which it knows the order that rows were drawn in:
+    once one label has all its rows to train on, only the other gets any."""
+    trained = parts[order] == 0
+    first, last = np.flatnonzero(~trained)[0], np.flatnonzero(trained)[-1] + 1
+    return order[first:last], trained[first:last].astype(np.int64)
+
+
+def test_labels_do_not_follow_from_the_seed_and_the_parts():
+    n = 4000
+    y = np.random.default_rng(1).integers(0, 2, n)
+    known = Seeded(5).permutation(n)
+
+    def told(parts):
+        rows, guess = read_labels(parts, known)
+        agree = np.mean(guess == y[rows])
+        return max(agree, 1 - agree)
+
+    drawn_by_the_seed = sampling.split_by_class(y, 2, (2000, 2000, 0), lambda _: known)
+    assert told(drawn_by_the_seed) == 1.0
+    _, transcript = split(y, n=n, stratified=True, random_state=5, test_size=0.5)
+    ours = next(s.value for s in transcript if s.message == Wire.parts.name)
+    assert told(ours) < 0.6
 
 
 def test_hosts_with_other_rows_are_told_to_intersect():

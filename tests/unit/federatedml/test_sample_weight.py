@@ -95,6 +95,7 @@ def test_a_column_becomes_the_weight_and_is_no_feature_any_more(pack):
     assert sparse.issparse(out.x) == (pack is sparse.csr_matrix)
     x = out.x.toarray() if sparse.issparse(out.x) else out.x
     assert (x == X[:, :2]).all()
+    assert x.flags.c_contiguous
     assert out.schema.header == model.param.header == ["x0", "x1"]
     assert out.schema.anonymous_header == ["guest_9_x0", "guest_9_x1"]
     assert shown.header(out) == ["id", "label", "weight", "x0", "x1"]
