@@ -422,6 +422,22 @@ def test_the_guest_sees_numbers_of_rows_and_no_value_of_a_host():
     assert codec.encode(bins) == codec.encode(again[0])
 
 
+def test_the_guest_cannot_tell_rows_of_one_label_apart():
+    """Its view is the same when the host's rows change places with others of the same label."""
+    data = frames()
+    order = np.empty(80, dtype=np.int64)
+    for label in (0, 1):
+        (rows,) = np.nonzero(data[G].label == label)
+        order[rows] = np.random.default_rng(label).permutation(rows)
+    views = []
+    for x in (data[BANK].x, data[BANK].x[order]):
+        results, transcript = played(params(), {**data, BANK: frame(x, "h")})
+        told = [s.value for s in transcript if s.message.endswith(".bins")]
+        views.append((codec.encode(told[0]), results[G][0].model.param.host_results))
+    assert views[0] == views[1]
+    assert not np.array_equal(data[BANK].x, data[BANK].x[order], equal_nan=True)
+
+
 def test_what_a_host_sees_in_the_clear_does_not_depend_on_labels():
     data = frames()
     seen = []
