@@ -84,7 +84,7 @@ def csv_lines(data: Data, delimiter: str) -> bytes:
     else:
         parts = (data.ids, data.match_ids, data.label, data.weight)
         columns = [*(c for c in parts if c is not None), *_feature_columns(data)]
-    lines = _joined([_texts(column) for column in columns], delimiter)
+    lines = _joined([texts(column) for column in columns], delimiter)
     return _joined_down(lines)
 
 
@@ -111,11 +111,11 @@ def _details(data: Predictions) -> list[str]:
 def _detail_texts(data: Predictions) -> pa.Array:
     parts: list[Any] = ['"{']
     for i, name in enumerate(data.classes):
-        parts += [f"{', ' if i else ''}'{name}': ", _texts(data.detail[:, i])]
+        parts += [f"{', ' if i else ''}'{name}': ", texts(data.detail[:, i])]
     return pc.binary_join_element_wise(*parts, '}"', "")
 
 
-def _texts(column: Any) -> pa.Array:
+def texts(column: Any) -> pa.Array:
     """A column as text: floats always with a point or exponent, as Python writes them."""
     array = column if isinstance(column, pa.Array) else pa.array(np.ascontiguousarray(column))
     if pa.types.is_string(array.type):
