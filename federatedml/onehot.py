@@ -20,8 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from federatedml import component
-from federatedml.component import Ctx, Inputs
+from federatedml import component, instances
 from federatedml.data import naming, parsing
 from federatedml.data.frame import Frame, FrameSchema, Matrix
 from federatedml.errors import BadData, BadModel
@@ -30,8 +29,6 @@ from federatedml.maths.scaling_columns import blocks
 from federatedml.params import NonNegativeInt, Params
 
 LOG = logging.getLogger(__name__)
-
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
 
 MAX_CATEGORIES = 1024
 """Of one column; of more, the column is a number or an id far more often. Source: FATE 1.x."""
@@ -91,29 +88,13 @@ class _Encoded:
     start: int
 
 
-def frame(ctx: Ctx, inputs: Inputs) -> Frame:
-    """The instances of a run. Raises BadData."""
-    data = inputs.one(*KINDS)
-    if not isinstance(data, Frame):
-        raise BadData(f"{ctx.name} takes instances, as DataTransform gives them")
-    return data
-
-
-def texts(data: Frame) -> dict[int, Any]:
-    """The columns of text, by number."""
-    if data.texts is None:
-        return {}
-    names, header = set(data.texts.column_names), data.schema.header
-    return {j: data.texts.column(name) for j, name in enumerate(header) if name in names}
-
-
 def categories(data: Frame, at: Sequence[int], name: str) -> dict[int, Categories]:
     """The sorted categories of each of these columns.
 
     None for a column without a value. Raises BadData for fractions, and for too many categories.
     Cost: a hashing of every value, some 10 ns each.
     """
-    words, found = texts(data), dict[int, Categories]()
+    words, found = instances.texts(data), dict[int, Categories]()
     for j in (j for j in at if j in words):
         found[j] = sorted(pc.unique(parsing.one(words[j])).drop_null().to_pylist())
     numbers = [j for j in at if j not in words]
@@ -185,8 +166,8 @@ def encoded(data: Frame, model: EncodingModel, name: str) -> Frame:
     were not in training are counted in the log, and so are missing ones. Raises BadModel.
     Cost: a look-up of every value, some 20 ns each.
     """
-    places = _places(data.schema, model, name)
-    words, coded = texts(data), list[_Encoded]()
+    places = instances.places(data.schema, model.meta.header, name)
+    words, coded = instances.texts(data), list[_Encoded]()
     maps = [model.param.col_map.get(column) for column in model.meta.header]
     starts = np.cumsum([0, *(len(m.values) if m else 1 for m in maps)])
     numbers = [j for j, m in zip(places, maps, strict=True) if m and j not in words]
@@ -241,21 +222,6 @@ def _log_zeros(header: str, column: pa.Array, codes: pa.Array, name: str) -> Non
         LOG.warning(
             "%s: %d values of %r were not in training: 0 in all its columns", name, unknown, header
         )
-
-
-def _places(schema: FrameSchema, model: EncodingModel, name: str) -> list[int]:
-    """Where the columns of the model's header stand in the data. Raises BadModel, BadData."""
-    wanted, header = model.meta.header, schema.header
-    at = {column: j for j, column in enumerate(header)}
-    if missing := [column for column in wanted if column not in at]:
-        LOG.error("%s: there is no %s", name, ", ".join(map(repr, missing)))
-        raise BadModel(
-            f"{name}: the data lacks {len(missing)} of the {len(wanted)} columns of the training "
-            "data; its names must be the same"
-        )
-    if len(at) < len(header):
-        naming.refuse_twins(schema, range(len(header)), name)
-    return [at[column] for column in wanted]
 
 
 def _joined(

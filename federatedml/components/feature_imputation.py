@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from federatedml import component
+from federatedml import component, instances
 from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data import columns, naming, parsing
 from federatedml.data.filling import DEFAULT_SHOWN, Sought
@@ -32,8 +32,6 @@ from federatedml.maths.scaling_columns import blocks
 from federatedml.params import Params
 
 LOG = logging.getLogger(__name__)
-
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
 
 Filling = Literal["min", "max", "mean", "median", "mode", "designated"]
 Value = int | float | str
@@ -148,7 +146,7 @@ class FeatureImputation(Component[FeatureImputationParam]):
     def fit(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         """Raises BadParameters for unknown columns and impossible replacements, BadData for columns
         that hold nothing a method could go by."""
-        data, missing = _frame(ctx, inputs), Missing.of(self.params.missing_impute)
+        data, missing = instances.only(ctx, inputs), Missing.of(self.params.missing_impute)
         methods = self._methods(data, ctx.name)
         naming.refuse_twins(data.schema, list(methods), ctx.name)
         fitted = self._fitted(data, methods, missing, ctx.name)
@@ -159,7 +157,7 @@ class FeatureImputation(Component[FeatureImputationParam]):
 
     def transform(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         """Missing values are replaced by what the training rows said."""
-        model, data = inputs.model, _frame(ctx, inputs)
+        model, data = inputs.model, instances.only(ctx, inputs)
         if not isinstance(model, FeatureImputationModel):
             raise BadModel(f"{ctx.name} needs a model of FeatureImputation")
         declared = model.meta.imputer_meta.missing_value
@@ -178,7 +176,7 @@ class FeatureImputation(Component[FeatureImputationParam]):
     def _fitted(
         self, data: Frame, methods: Mapping[int, Filling], missing: Missing, name: str
     ) -> dict[int, Fitted]:
-        words = _texts(data)
+        words = instances.texts(data)
         numbers = {j: how for j, how in methods.items() if j not in words}
         found: dict[int, tuple[Value | None, float]] = {**_of_numbers(data, numbers, missing)}
         found |= {j: _of_text(words[j], how, missing) for j, how in methods.items() if j in words}
@@ -272,22 +270,6 @@ class FeatureImputation(Component[FeatureImputationParam]):
         }
 
 
-def _frame(ctx: Ctx, inputs: Inputs) -> Frame:
-    data = inputs.one(*KINDS)
-    if not isinstance(data, Frame):
-        raise BadData(f"{ctx.name} takes instances, as DataTransform gives them")
-    return data
-
-
-def _texts(data: Frame) -> dict[int, Any]:
-    """The columns of text, by number."""
-    if data.texts is None:
-        return {}
-    names = set(data.texts.column_names)
-    header = data.schema.header
-    return {j: data.texts.column(name) for j, name in enumerate(header) if name in names}
-
-
 def _number(value: Value) -> float | None:
     try:
         return float(value)
@@ -327,16 +309,10 @@ def _of_text(column: Any, method: Filling, missing: Missing) -> tuple[str | None
 
 def _kept_values(data: Frame, model: FeatureImputationModel, name: str) -> dict[int, Value]:
     """What replaces missing values in which columns of this data. Raises BadModel."""
-    kept, header = model.param.imputer_param.missing_replace_value, data.schema.header
-    if absent := [column for column in kept if column not in header]:
-        LOG.error("%s: there is no %s", name, ", ".join(map(repr, absent)))
-        raise BadModel(
-            f"{name}: the data lacks {len(absent)} of the {len(kept)} columns that were filled in "
-            "training; its names must be those of the training data"
-        )
-    found, words = dict[int, Value](), _texts(data)
-    for column, text in kept.items():
-        j = columns.index_of(column, header, name)
+    kept = model.param.imputer_param.missing_replace_value
+    at = instances.places(data.schema, list(kept), name)
+    found, words = dict[int, Value](), instances.texts(data)
+    for j, text in zip(at, kept.values(), strict=True):
         number = _number(text)
         if j not in words and number is None:
             raise BadModel(
@@ -348,7 +324,7 @@ def _kept_values(data: Frame, model: FeatureImputationModel, name: str) -> dict[
 
 
 def _filled(data: Frame, values: Mapping[int, Value], missing: Missing) -> Frame:
-    words = _texts(data)
+    words = instances.texts(data)
     numbers = {j: float(value) for j, value in values.items() if j not in words}
     x = _filled_matrix(data.x, numbers, missing) if numbers else data.x
     texts = data.texts

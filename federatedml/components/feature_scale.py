@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 import numpy as np
 
-from federatedml import component
+from federatedml import component, instances
 from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data import columns, naming
 from federatedml.data.frame import Floats, Frame, FrameSchema
@@ -29,8 +29,6 @@ from federatedml.maths.scaling_columns import NOTHING, Scaling, Spread
 from federatedml.params import NonNegativeInt, Params
 
 LOG = logging.getLogger(__name__)
-
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
 
 UNLIMITED = "None"
 """In a model: a column without a limit."""
@@ -127,7 +125,7 @@ class FeatureScale(Component[ScaleParam]):
     def fit(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         """Raises BadParameters for columns that are not there and limits of another number, BadData
         for columns of text and those without a value."""
-        p, data = self.params, _frame(ctx, inputs)
+        p, data = self.params, instances.only(ctx, inputs)
         at = columns.chosen(data.schema, p.scale_col_indexes, p.scale_names, ctx.name)
         naming.refuse_twins(data.schema, at, ctx.name)
         _check_numbers(data, at, ctx.name)
@@ -141,10 +139,10 @@ class FeatureScale(Component[ScaleParam]):
     def transform(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         """Values beyond the limits that were asked for become the limits; without any, values
         beyond the training rows' range stay beyond it. The log counts both."""
-        model, data = inputs.model, _frame(ctx, inputs)
+        model, data = inputs.model, instances.only(ctx, inputs)
         if not isinstance(model, ScaleModel):
             raise BadModel(f"{ctx.name} needs a model of FeatureScale")
-        at = _places(data.schema, model, ctx.name)
+        at = instances.places(data.schema, model.meta.scale_column, ctx.name)
         _check_numbers(data, at, ctx.name)
         bounds = _kept_bounds(data.schema, at, model)
         _tell_method(ctx, model)
@@ -217,20 +215,13 @@ class FeatureScale(Component[ScaleParam]):
         return ScaleModel(meta=meta, param=param)
 
 
-def _frame(ctx: Ctx, inputs: Inputs) -> Frame:
-    data = inputs.one(*KINDS)
-    if not isinstance(data, Frame):
-        raise BadData(f"{ctx.name} takes instances, as DataTransform gives them")
-    return data
-
-
 def _tell_method(ctx: Ctx, model: ScaleModel) -> None:
     ctx.report.metric("train", "scale", "SCALE", curve_name="scale", method=model.meta.method)
 
 
 def _check_numbers(data: Frame, at: Sequence[int], name: str) -> None:
-    names = set(data.texts.column_names) if data.texts is not None else set()
-    if words := [j for j in at if data.schema.header[j] in names]:
+    textual = instances.texts(data)
+    if words := [j for j in at if j in textual]:
         raise BadData(
             f"{name}: {naming.named(data.schema, words, name)} is text and cannot be scaled; "
             "encode it (OneHotEncoder), or leave it out of scale_col_indexes"
@@ -263,18 +254,6 @@ def _shown_limits(given: Limits, k: int) -> list[str]:
 
 def _divisor(width: float) -> float:
     return 1.0 if abs(width) < NOTHING else width
-
-
-def _places(schema: FrameSchema, model: ScaleModel, name: str) -> list[int]:
-    """Where the model's columns stand in the data. Raises BadModel."""
-    header, wanted = schema.header, model.meta.scale_column
-    if missing := [column for column in wanted if column not in header]:
-        LOG.error("%s: there is no %s", name, ", ".join(map(repr, missing)))
-        raise BadModel(
-            f"{name}: the data lacks {len(missing)} of the {len(wanted)} columns that were scaled "
-            "in training; its names must be those of the training data"
-        )
-    return [columns.index_of(column, header, name) for column in wanted]
 
 
 def _kept_bounds(schema: FrameSchema, at: Sequence[int], model: ScaleModel) -> _Bounds:

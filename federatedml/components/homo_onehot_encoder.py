@@ -3,8 +3,8 @@
 Parties  guest and hosts, the clients: rows of their own, the same columns. The arbiter puts their
          categories together, with need_alignment.
 Maths    federatedml.onehot; the columns of a category are in one order at every client.
-Round    (1) guest -> hosts       digests of its column names, and of those to encode
-         with need_alignment
+Round    with need_alignment; else nothing is sent
+         (1) guest -> hosts       digests of its column names, and of those to encode
          (2) clients -> arbiter -> clients   their categories, encrypted, and the union of them, by
                                    federatedml.protocols.sealed_union
          Transformation is local: every client has the whole model.
@@ -20,7 +20,7 @@ from typing import ClassVar
 
 import msgspec
 
-from federatedml import homo_side, onehot
+from federatedml import homo_side, instances, onehot
 from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data import columns, naming
 from federatedml.data.frame import Frame, FrameSchema
@@ -94,11 +94,12 @@ class HomoOneHotEncoder(Component[HomoOneHotParam]):
     def _fit(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         """Raises BadParameters for columns that are not there, BadData for what is no category and
         where clients' columns differ."""
-        data, p = onehot.frame(ctx, inputs), self.params
+        data, p = instances.only(ctx, inputs), self.params
         schema = data.schema
         naming.refuse_twins(schema, range(data.n_features), ctx.name)
         at = columns.chosen(schema, p.transform_col_indexes, p.transform_col_names, ctx.name)
-        _compare_columns(ctx, data, at)
+        if p.need_alignment:
+            _compare_columns(ctx, data, at)
         found = onehot.categories(data, at, ctx.name)
         if p.need_alignment:
             found = _united(ctx, schema, found)
@@ -115,7 +116,7 @@ class HomoOneHotEncoder(Component[HomoOneHotParam]):
 
 
 def _transformed(ctx: Ctx, inputs: Inputs) -> Outputs:
-    model, data = inputs.model, onehot.frame(ctx, inputs)
+    model, data = inputs.model, instances.only(ctx, inputs)
     if not isinstance(model, HomoOneHotModel):
         raise BadModel(f"{ctx.name} needs a model of HomoOneHotEncoder")
     ctx.report.summary({"transferred_dimension": len(model.param.result_header)})

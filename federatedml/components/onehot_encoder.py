@@ -8,7 +8,7 @@ Source: FATE 1.x behaviour and what we do otherwise: docs/compat/onehot.md.
 
 from __future__ import annotations
 
-from federatedml import onehot
+from federatedml import instances, onehot
 from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data import columns, naming
 from federatedml.errors import BadModel
@@ -30,7 +30,7 @@ class OneHotEncoder(Component[OneHotEncoderParam]):
 
     def fit(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         """Raises BadParameters for columns that are not there, BadData for what is no category."""
-        data, p = onehot.frame(ctx, inputs), self.params
+        data, p = instances.only(ctx, inputs), self.params
         naming.refuse_twins(data.schema, range(data.n_features), ctx.name)
         at = columns.chosen(data.schema, p.transform_col_indexes, p.transform_col_names, ctx.name)
         found = onehot.categories(data, at, ctx.name)
@@ -50,6 +50,6 @@ class OneHotEncoder(Component[OneHotEncoderParam]):
         model = inputs.model
         if not isinstance(model, EncodingModel):
             raise BadModel(f"{ctx.name} needs a model of OneHotEncoder")
-        data = onehot.frame(ctx, inputs)
+        data = instances.only(ctx, inputs)
         ctx.report.summary({"transferred_dimension": len(model.param.result_header)})
         return Outputs(data=[onehot.encoded(data, model, ctx.name)], model=model)

@@ -233,6 +233,8 @@ def test_rows_that_lack_a_column_or_a_model_of_something_else_are_refused(caplog
     with pytest.raises(BadModel, match="lacks 1 of the 3 columns"):
         ran(FeatureScale, frame(np.eye(3)[:, :2]), model)
     assert "'c2'" in caplog.text
+    with pytest.raises(BadData, match="guest_9999_x1, guest_9999_x2 have the same name"):
+        ran(FeatureScale, frame(np.eye(4), ["c0", "c1", "c1", "c2"]), model)
     with pytest.raises(BadModel, match="needs a model of FeatureScale"):
         ran(FeatureScale, frame(np.eye(3)), object())
     with pytest.raises(BadData, match="takes instances"):
