@@ -20,7 +20,7 @@ from federatedml import component
 from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data import columns, naming
 from federatedml.data.frame import Floats, Frame, FrameSchema
-from federatedml.errors import BadData, BadModel
+from federatedml.errors import BadData, BadModel, BadParameters
 from federatedml.maths import statistics
 from federatedml.params import Fraction, NonNegativeInt, Params
 
@@ -93,8 +93,9 @@ class StatisticMeta(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class Measured(msgspec.Struct, kw_only=True, rename="camel"):
-    """values: what the measure value_name says of each of col_names, in the same order; NO_VALUE
-    of a column that has none but missing ones."""
+    """values: what the measure value_name says of each of col_names, in the same order: whoever
+    reads them takes ``dict(zip(col_names, map(float, values)))``, with nan of a column that has no
+    value but missing ones."""
 
     values: list[float | Literal["NaN"]]
     col_names: list[str]
@@ -119,15 +120,6 @@ class StatisticModel(component.Model, kw_only=True):
 
     meta: StatisticMeta
     param: StatisticParam
-
-    @property
-    def values(self) -> dict[str, dict[str, float]]:
-        """By measure, what it says of each column: ``model.values["stddev"]["x0"]``; nan of one
-        that has no values."""
-        return {
-            one.value_name: dict(zip(one.col_names, map(float, one.values), strict=True))
-            for one in self.param.self_values.results
-        }
 
 
 class Wire:
@@ -184,8 +176,13 @@ def _chosen(p: StatisticsParam, schema: FrameSchema, name: str) -> list[int]:
     mine = [column for column in p.column_names or () if column in header]
     if isinstance(indexes, list):
         indexes = [index for index in indexes if index < len(header)]
-    if not mine and not indexes:
-        return columns.chosen(schema, p.column_indexes, p.column_names, name)
+    asked = p.column_indexes != indexes or bool(p.column_names)
+    if asked and not mine and not indexes:
+        LOG.error("%s: there are columns %s", name, ", ".join(map(repr, header)))
+        raise BadParameters(
+            f"{name}: this party has none of the columns in column_indexes and column_names; it "
+            f"has {len(header)}, which its log names"
+        )
     if indexes != p.column_indexes or mine != (p.column_names or []):
         LOG.warning("%s: some of the columns asked for are not of this party", name)
     return columns.chosen(schema, indexes, mine, name)
