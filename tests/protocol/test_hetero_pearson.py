@@ -149,7 +149,7 @@ def test_a_party_is_warned_where_its_columns_could_be_solved_for(caplog):
     play({G: frame(x[:, :4], G), BANK: frame(x[:, 4:], BANK)})
     said = [r.getMessage() for r in caplog.records if "too few" in r.getMessage()]
     assert len(said) == 1
-    assert "6 rows are too few for 4 columns of guest9999" in said[0]
+    assert "6 rows are too few for 4 columns of guest 9999" in said[0]
 
 
 # Parameters.
