@@ -96,8 +96,9 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Wire:
-    """All that leaves a party, beside the comparison of rows."""
+    """All that leaves a party."""
 
+    rows = agreement.Wire.rows
     sample = Message[Sample](
         {GUEST},
         {HOST},

@@ -31,8 +31,9 @@ from federation.errors import ProtocolViolation
 
 
 class Wire:
-    """All that leaves a party, beside the comparison of rows."""
+    """All that leaves a party."""
 
+    rows = agreement.Wire.rows
     parts = Message[NDArray[np.uint8]](
         {GUEST},
         {HOST},

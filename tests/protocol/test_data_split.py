@@ -19,7 +19,7 @@ from federatedml.maths import sampling
 from federatedml.maths.sampling import Seeded
 from federatedml.params import parse
 from federatedml.runner import run as run_component
-from federation import GUEST, HOST, Party
+from federation import GUEST, HOST, Party, codec
 from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
 
@@ -198,6 +198,18 @@ def test_a_table_as_uploaded_is_split_like_instances():
     assert results[BANK][0].data[2].key.to_pylist() == ["r006", "r007", "r008"]
     with pytest.raises(BadData, match="no label"):
         played(HomoDataSplit, {G: raw(9)}, stratified=True)
+
+
+def test_parties_exchange_exactly_the_declared_messages(golden):
+    _, transcript = split(labels(), (BANK, SHOP), stratified=True)
+    golden("hetero_data_split_two_hosts", lines_of(transcript))
+
+
+def lines_of(transcript):
+    return [
+        [s.message, str(s.src), str(s.dst), codec.describe(s.value), s.envelope.kind]
+        for s in transcript
+    ]
 
 
 def test_a_host_that_knows_the_seed_does_not_know_how_strata_were_drawn():

@@ -13,7 +13,7 @@ from federatedml.data.frame import Frame, FrameSchema, RawSchema, RawTable
 from federatedml.errors import BadData, BadParameters
 from federatedml.params import parse
 from federatedml.runner import run as run_component
-from federation import GUEST, HOST, Party
+from federation import GUEST, HOST, Party, codec
 from federation.errors import ProtocolViolation
 from federation.transport.inproc import run
 
@@ -149,12 +149,13 @@ def test_a_seed_repeats_a_sample_of_the_same_data_and_only_of_it():
     assert rows_of(sampled(fractions=0.5)[0][G][0]) != rows_of(sampled(fractions=0.5)[0][G][0])
 
 
-def test_parties_exchange_exactly_the_declared_messages():
+def test_parties_exchange_exactly_the_declared_messages(golden):
     _, transcript = sampled((BANK, SHOP), fractions=0.5)
-    assert [(s.message, s.src.role) for s in transcript] == [
-        ("agreement.rows", GUEST), ("agreement.rows", GUEST),
-        (Wire.sample.name, GUEST), (Wire.sample.name, GUEST),
-    ]  # fmt: skip
+    lines = [
+        [s.message, str(s.src), str(s.dst), codec.describe(s.value), s.envelope.kind]
+        for s in transcript
+    ]
+    golden("federated_sample_two_hosts", lines)
 
 
 def test_a_table_as_uploaded_can_be_sampled_at_random_but_not_by_label():

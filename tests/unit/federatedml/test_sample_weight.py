@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.utils.class_weight import compute_sample_weight
 
-from federatedml import archive, runner
+from federatedml import archive, lr_model, runner
 from federatedml.component import Ctx, Inputs, NamedData
 from federatedml.components.sample_weight import SampleWeight, SampleWeightModel
 from federatedml.data import layout, shown
@@ -144,6 +144,16 @@ def test_negative_weights_are_let_through_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         assert weighed(data, sample_weight_name="x0")[0].weight.tolist() == [-1.0, 3.0, 1.0, 1.0]
     assert "1 of 4 weights are negative" in caplog.text
+
+
+def test_negative_weights_are_for_trainers_that_take_them():
+    data = frame(weight=np.array([-1.0, 3.0, 1.0, 1.0]))
+    rescaled = lr_model.row_weights(data, "sshe_linr_0", signed=True)
+    assert rescaled.tolist() == [-1.0, 3.0, 1.0, 1.0]
+    with pytest.raises(BadData, match=r"lr_0: .*not negative"):
+        lr_model.row_weights(data, "lr_0")
+    with pytest.raises(BadData, match="sum up to more than 0"):
+        lr_model.row_weights(frame(weight=np.array([-1.0, 1.0, 0.0, 0.0])), "lr_0", signed=True)
 
 
 @pytest.mark.parametrize(
