@@ -153,8 +153,9 @@ class CommonFilterParam(Params, frozen=True, kw_only=True):
         for name in ("filter_type", "take_high", "threshold", "select_federated"):
             _check_list(name, getattr(self, name), self.metrics)
         for i in range(n):
-            _check_rule(self.rule(i))
-            if self.rule(i).filter_type != "threshold" and self.hosts(i) != ():
+            rule, hosts = self.rule(i), self.hosts(i)
+            _check_rule(rule)
+            if rule.filter_type != "threshold" and hosts != ():
                 raise ValueError(
                     "host_thresholds are for filter_type threshold; columns of all parties are "
                     "ranked together: give null beside top_k and top_percentile"
