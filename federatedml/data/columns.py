@@ -1,15 +1,22 @@
-"""Which columns a component works on: FATE's pair of parameters, by index and by name."""
+"""Which columns a component works on: FATE's pair of parameters, by index and by name.
+
+An error is read by every party, so it names what the configuration asks for and no column that
+the table has; those go to the log of the party whose table it is.
+"""
 
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Sequence
 
 from federatedml.data.frame import FrameSchema
 from federatedml.errors import BadData, BadParameters
 
+LOG = logging.getLogger(__name__)
+
 N_NAMED = 10
-"""Of a table's columns so many are named in an error."""
+"""Of a table's columns so many are named in the log."""
 
 
 def chosen(
@@ -44,7 +51,11 @@ def index_of(name: str, header: Sequence[str], component: str) -> int:
     if not count:
         near = difflib.get_close_matches(name, header, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are: {_listed(header)}"
-        raise BadParameters(f"{component}: there is no column {name!r}; {hint}")
+        LOG.error("%s: there is no column %r; %s", component, name, hint)
+        raise BadParameters(
+            f"{component}: there is no column {name!r} among the {len(header)} of this party's "
+            "table; its log says which there are"
+        )
     if count > 1:
         raise BadData(
             f"{component}: {count} columns are named {name!r}; rename them, or choose by index"
