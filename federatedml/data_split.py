@@ -22,8 +22,8 @@ from federatedml.errors import BadData
 from federatedml.maths import sampling
 from federatedml.maths.sampling import TEST, TRAIN, VALIDATE, Parts, Rows
 from federatedml.params import NonNegativeFloat, NonNegativeInt, Params
+from federatedml.runner import KINDS
 
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
 NAMES = {"train": TRAIN, "validate": VALIDATE, "test": TEST}
 DEFAULT = {"train": 0.8, "validate": 0.2, "test": 0.0}
 

@@ -20,8 +20,7 @@ from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data.frame import RawTable
 from federatedml.errors import BadData, BadModel
 from federatedml.params import Params
-
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
+from federatedml.runner import KINDS
 
 Value = int | float | str
 

@@ -28,12 +28,13 @@ from federatedml.component import Component, Ctx, Inputs, Outputs, register
 from federatedml.data import labels, rows
 from federatedml.data.frame import Frame, RawTable
 from federatedml.data.labels import Coded
-from federatedml.data_split import KINDS, Seed
+from federatedml.data_split import Seed
 from federatedml.errors import BadData
 from federatedml.maths import sampling
 from federatedml.maths.sampling import Chance, Rows, Seeded
 from federatedml.params import Params
 from federatedml.protocols.batches import Draws, guest_key
+from federatedml.runner import KINDS
 from federation import GUEST, HOST, Message, codec
 from federation.errors import ProtocolViolation
 

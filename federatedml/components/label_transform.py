@@ -26,9 +26,9 @@ from federatedml.data.frame import Data, Frame, Predictions, Values
 from federatedml.data.labels import Label
 from federatedml.errors import BadData, BadModel
 from federatedml.params import Params
+from federatedml.runner import KINDS
 from federation import GUEST
 
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
 CLUSTERED = ("label", "predicted_label")
 """Columns of a table of clusters that hold labels."""
 

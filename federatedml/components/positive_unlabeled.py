@@ -27,10 +27,10 @@ from federatedml.data import labels
 from federatedml.data.frame import Data, Floats, Frame, Predictions
 from federatedml.errors import BadData
 from federatedml.params import Params
+from federatedml.runner import KINDS
 
 LOG = logging.getLogger(__name__)
 
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
 COUNT = "count of converted unlabeled"
 """FATE's name of the number."""
 

@@ -26,11 +26,11 @@ from federatedml.data.frame import Floats, Frame, Matrix
 from federatedml.data.labels import Coded, Label
 from federatedml.errors import BadData, BadModel
 from federatedml.params import Params
+from federatedml.runner import KINDS
 from federation import GUEST
 
 LOG = logging.getLogger(__name__)
 
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
 WEIGHT = "weight"
 """FATE's name of the column of weights."""
 

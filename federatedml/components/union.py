@@ -25,8 +25,7 @@ from federatedml.data import merging
 from federatedml.data.frame import Data, Frame, RawTable, Values
 from federatedml.errors import BadData
 from federatedml.params import Params
-
-KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
+from federatedml.runner import KINDS
 
 
 class UnionParam(Params, frozen=True, kw_only=True):

@@ -125,6 +125,8 @@ def test_labels_without_a_word_in_the_encoder_stay():
     out, _, _ = transformed(frame([0, 1, 2, 2]), label_encoder={"0": 0.5})
     assert labels(out) == [0.5, 1.0, 2.0, 2.0]
     assert out.schema.label_type == "float"
+    out, _, _ = transformed(frame([0, 1]), label_encoder={"0": 5, "other": 7})
+    assert labels(out) == [5, 1]
 
 
 def test_a_label_that_this_party_has_no_rows_of_is_known_in_new_rows():
