@@ -234,6 +234,18 @@ def test_a_host_keeps_its_own_number_of_bins_with_optimal_binning():
     assert max(len(points) for points in own_points(model).values()) == 3
 
 
+def test_categories_are_not_merged():
+    data = frames(150, missing=False)
+    rng = np.random.default_rng(1)
+    x = np.column_stack([rng.normal(size=150), rng.integers(0, 9, 150)])
+    p = params(category_indexes=[1], **optimal("iv"))
+    results, _ = played(p, {G: frame(x, "g", data[G].label), BANK: frame(x, "h")})
+    for me in (G, BANK):
+        free, category = own_points(results[me][0].model).values()
+        assert len(free) <= 4
+        assert category == list(range(9))
+
+
 # Several classes.
 
 
@@ -259,6 +271,9 @@ def test_of_several_labels_each_is_counted_beside_all_others(scheme):
         )
         told = report.told[str(label)]
         assert len(told["iv"]) == 15
+        parties = [shown.results[i], *shown.host_results[i::4]]
+        wanted = {n: c.woe_array for party in parties for n, c in party.binning_result.items()}
+        assert told["woe"] == wanted
         assert [iv for _, iv in told["iv"]] == sorted((iv for _, iv in told["iv"]), reverse=True)
     check_all(results, data, data[G].label == 3)
 

@@ -299,6 +299,11 @@ def test_a_host_sums_in_no_more_room_than_counts_need():
         asked(guest)
 
 
+@pytest.mark.parametrize(("n", "bits"), [(1, 22), (2**21 - 1, 22), (2**21, 23), (2**30, 32)])
+def test_sums_have_a_bit_more_than_the_number_of_rows(n, bits):
+    assert label_sums._word_bits(n) == bits
+
+
 @pytest.mark.parametrize("n_words", [0, 256])
 def test_a_host_counts_no_more_classes_than_a_label_has(n_words):
     secret = lattice.keygen(lattice_sums.shape(N, 1, 22)[0])
