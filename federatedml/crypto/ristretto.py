@@ -29,6 +29,10 @@ UNIFORM = 64
 """Bytes that ``from_uniform`` maps to an element."""
 
 
+ORDER = 2**252 + 27742317777372353535851937790883648493
+"""Of the group; a prime. Scalars are integers modulo it, little-endian."""
+
+
 class InvalidElement(ValueError):
     """Bytes that encode no usable element; the message has an index, never the bytes."""
 
@@ -107,6 +111,37 @@ def from_scalars(scalars: Sequence[bytes]) -> Bytes2D:
         if _sodium().crypto_scalarmult_ristretto255_base(out.ctypes.data + i * WIDTH, scalar):
             raise InvalidElement(i)
     return out
+
+
+def multiply_each(elements: Bytes2D, scalars: Bytes2D) -> Bytes2D:
+    """scalar_i * element_i, row by row; 0 * element is the identity, 32 zeros.
+
+    elements: (n, 32), not the identity. scalars: (n, 32), below the order. Returns (n, 32).
+    Raises InvalidElement. Cost: about 50 microseconds a row.
+    """
+    elements, scalars = (np.ascontiguousarray(v, dtype=np.uint8) for v in (elements, scalars))
+    out = np.zeros_like(elements)
+    to, at, by = out.ctypes.data, elements.ctypes.data, scalars.ctypes.data
+    times = _sodium().crypto_scalarmult_ristretto255
+    for i in np.flatnonzero(scalars.any(axis=1)).tolist():
+        row = i * WIDTH
+        if times(to + row, by + row, at + row):
+            raise InvalidElement(i)
+    return out
+
+
+def total(elements: Bytes2D) -> Bytes2D:
+    """(1, 32) the sum of all rows (n, 32); of none the identity. Raises InvalidElement.
+
+    Cost: about 15 microseconds a row.
+    """
+    rows = np.ascontiguousarray(elements, dtype=np.uint8)
+    if not len(rows):
+        return np.zeros((1, WIDTH), dtype=np.uint8)
+    while len(rows) > 1:
+        half = len(rows) // 2
+        rows = np.concatenate([add(rows[:half], rows[half : 2 * half]), rows[2 * half :]])
+    return rows
 
 
 def add(a: Bytes2D, b: Bytes2D) -> Bytes2D:
