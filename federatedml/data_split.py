@@ -117,7 +117,7 @@ def layers_of(data: Frame | RawTable, params: DataSplitParam, component: str) ->
         return None
     label = data.label if isinstance(data, Frame) else None
     if params.split_points is None:
-        coded = labels.coded(label, component)
+        coded = labels.strata(label, component)
         return Layers(coded, {"label_names": coded.classes, "continuous_label": False})
     points = params.points
     codes = np.searchsorted(points, labels.numeric(label, component), side="left")

@@ -161,7 +161,7 @@ class FederatedSample(Component[SampleParam]):
             return Drawn(Sample(drawn, renumbered=not self._is_down))
         if not isinstance(data, Frame):
             raise BadData(f"{ctx.name}: a stratified sample takes instances, of DataTransform")
-        coded = labels.coded(data.label, ctx.name)
+        coded = labels.strata(data.label, ctx.name)
         fractions = self._fractions(coded, ctx.name)
         by_class = sampling.downsampled_by_class if self._is_down else sampling.upsampled_by_class
         drawn = by_class(coded.codes, fractions, self._chance(data, coded))

@@ -96,7 +96,7 @@ class SampleWeight(Component[SampleWeightParam]):
             param = SampleWeightFitted(header=weighted.schema.header, weight_mode=BY_COLUMN)
             _tell(ctx, params, param, [])
         elif params.class_weight and not params.sample_weight_name and _is_labelled(ctx, frame):
-            coded = labels.coded(frame.label, ctx.name)
+            coded = labels.strata(frame.label, ctx.name)
             weights = self._of_classes(coded, ctx.name)
             weighted = _by_class(frame, coded, weights)
             named = {str(c): float(w) for c, w in zip(coded.classes, weights, strict=True)}

@@ -20,6 +20,9 @@ Ints = NDArray[np.int64]
 
 T = TypeVar("T")
 
+FEW = 20
+"""So many labels are taken for classes however few rows there are."""
+
 
 @dataclass(frozen=True)
 class Coded:
@@ -50,6 +53,19 @@ def coded(label: NDArray[Any] | pa.Array | None, component: str) -> Coded:
         raise BadData(f"{component}: {missing} rows have no label; drop them upstream")
     classes, codes = np.unique(label, return_inverse=True)
     return Coded(classes.tolist(), codes.astype(np.int64))
+
+
+def strata(label: NDArray[Any] | pa.Array | None, component: str) -> Coded:
+    """As ``coded``, of labels that are classes. Raises BadData for quantities: more than FEW labels,
+    and so many that most have a single row."""
+    found = coded(label, component)
+    n_rows, n_classes = len(found.codes), len(found.classes)
+    if n_classes > max(FEW, n_rows // 2):
+        raise BadData(
+            f"{component}: {n_classes} different labels in {n_rows} rows are no classes; to split "
+            "data by a continuous label give split_points"
+        )
+    return found
 
 
 def numeric(label: NDArray[Any] | pa.Array | None, component: str) -> NDArray[np.float64]:

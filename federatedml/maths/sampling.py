@@ -74,10 +74,13 @@ def downsampled_by_class(codes: Rows, fractions: Sequence[float], chance: Chance
 
 def upsampled_by_class(codes: Rows, fractions: Sequence[float], chance: Chance) -> Rows:
     """Rows drawn with repeats from every class, as many as its fraction says, in random order."""
-    drawn = []
-    for code, fraction in enumerate(fractions):
-        rows = np.flatnonzero(codes == code)
-        drawn.append(rows[chance.picks(len(rows), part_of(fraction, len(rows)))])
+    counts = np.bincount(codes, minlength=len(fractions))
+    grouped = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+    drawn = [
+        rows[chance.picks(len(rows), part_of(fraction, len(rows)))]
+        for rows, fraction in zip(grouped, fractions, strict=True)
+        if len(rows)
+    ]
     together = np.concatenate(drawn) if drawn else np.empty(0, dtype=np.int64)
     return together[chance.permutation(len(together))].astype(np.int64)
 

@@ -307,5 +307,12 @@ def test_strata_without_labels_are_refused():
     y = np.where(np.arange(N) % 2, np.nan, 1.0)
     with pytest.raises(BadData, match="50 rows have no label"):
         split(y, stratified=True)
+    with pytest.raises(BadData, match="100 different labels in 100 rows are no classes"):
+        split(np.linspace(0, 1, N), stratified=True)
+    with pytest.raises(BadData, match="no label"):
+        split(stratified=True, split_points=[1])
+    y[0] = np.nan
+    with pytest.raises(BadData, match="rows have no label"):
+        split(y, stratified=True, split_points=[1])
     with pytest.raises(BadData, match="labels must be numbers"):
         split(pa.array(["a"] * N), stratified=True, split_points=[1])
