@@ -56,8 +56,8 @@ def coded(label: NDArray[Any] | pa.Array | None, component: str) -> Coded:
 
 
 def strata(label: NDArray[Any] | pa.Array | None, component: str) -> Coded:
-    """As ``coded``, of labels that are classes. Raises BadData for quantities: more than FEW labels,
-    and so many that most have a single row."""
+    """As ``coded``, of labels that are classes. Raises BadData for quantities: more than FEW
+    labels, and so many that most have a single row."""
     found = coded(label, component)
     n_rows, n_classes = len(found.codes), len(found.classes)
     if n_classes > max(FEW, n_rows // 2):
