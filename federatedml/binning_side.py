@@ -194,7 +194,7 @@ def known(frame: Frame, model: BinningModel, p: BinningParams, name: str, cores:
             f"{name}: the data lacks {len(lost)} of the {len(kept)} columns that were binned, "
             f"{lost[0]!r} first; give it all columns of the training"
         )
-    which = sorted(columns.index_of(column, header, name) for column in kept)
+    which = [columns.index_of(column, header, name) for column in kept]
     found = [kept[header[j]] for j in which]
     _check_categories(frame, which, found, p, name)
     return Own(frame, which, frozenset(), binning.binned(frame.x, which, found, cores=cores))

@@ -79,9 +79,8 @@ def quantile_points(column: Column, bin_num: int) -> Points:
     n = len(known) + column.n_zeros
     if not n:
         return known
-    ranks = np.ceil(np.arange(1, bin_num + 1) * (n / bin_num) - 1e-9).astype(np.int64) - 1
-    ranks = np.clip(ranks, 0, n - 1)
-    ranks[-1] = n - 1
+    # The i-th point is the smallest value that i/bin_num of the rows do not exceed, in integers.
+    ranks = (np.arange(1, bin_num + 1) * n + bin_num - 1) // bin_num - 1
     if not column.n_zeros:
         return np.unique(known[ranks])
     after = ranks - column.n_zeros

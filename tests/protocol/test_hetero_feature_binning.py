@@ -366,6 +366,16 @@ def test_later_data_without_labels_to_count_is_put_into_bins_alone(label):
     assert results[BANK][0].data[0].n_rows == 30
 
 
+def test_of_later_data_with_several_labels_the_first_stands_for_all():
+    data = frames(hosts=(BANK, SHOP), n_classes=3)
+    models = restored(played(params(), data)[0])
+    results, _ = played(params(), data, models, "test_data")
+    param = results[G][0].model.param
+    assert param.transform_multi_class_result == param.multi_class_result
+    assert param.transform_host_results == param.host_results
+    assert param.transform_binning_result == param.binning_result
+
+
 def test_later_data_may_have_no_rows():
     data = frames()
     models = restored(played(params(), data)[0])

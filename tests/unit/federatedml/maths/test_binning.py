@@ -57,13 +57,27 @@ FORMS = {"dense": lambda x: x, "sparse": as_sparse}
 @pytest.mark.parametrize("form", FORMS)
 @settings(max_examples=40, deadline=None)
 @given(table=tables, bin_num=st.integers(1, 12))
-def test_quantiles_are_those_of_numpy(form, table, bin_num):
+def test_quantiles_are_the_smallest_values_that_so_many_rows_do_not_exceed(form, table, bin_num):
     x, _ = drawn(table)
     for j, own in enumerate(binning.columns(FORMS[form](x), range(x.shape[1]))):
-        known = x[~np.isnan(x[:, j]), j]
-        shares = np.arange(1, bin_num + 1) / bin_num
-        wanted = np.unique(np.quantile(known, shares, method="inverted_cdf"))
-        np.testing.assert_array_equal(binning.quantile_points(own, bin_num), wanted)
+        known = np.sort(x[~np.isnan(x[:, j]), j])
+        rows = np.arange(1, len(known) + 1)
+        wanted = {known[np.argmax(rows * bin_num >= i * len(known))] for i in range(1, bin_num + 1)}
+        np.testing.assert_array_equal(binning.quantile_points(own, bin_num), sorted(wanted))
+
+
+@pytest.mark.parametrize("n", [10, 57, 569, 1000])
+def test_quantiles_are_those_of_numpy(n):
+    values = np.random.default_rng(n).normal(size=n)
+    wanted = np.quantile(values, np.arange(1, 9) / 8, method="inverted_cdf")
+    np.testing.assert_array_equal(binning.quantile_points(Column(values), 8), wanted)
+
+
+def test_a_quantile_that_falls_on_a_row_is_that_row():
+    """In doubles 49 * (1 / 49) * 7 and its like come out above or below the whole number."""
+    for n in range(1, 200):
+        values = np.arange(1.0, n + 1)
+        np.testing.assert_array_equal(binning.quantile_points(Column(values), n), values)
 
 
 @pytest.mark.parametrize("form", FORMS)
