@@ -20,6 +20,7 @@ Source   Feldman 1987; Pedersen 1991 (commitments that hide). Parameters FATE 1.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -41,6 +42,8 @@ from federatedml.errors import BadData, BadParameters
 from federatedml.params import NonNegativeInt, Params
 from federation import GUEST, HOST, Message, Party, codec
 from federation.errors import ProtocolViolation
+
+LOG = logging.getLogger(__name__)
 
 BOTH = {GUEST, HOST}
 
@@ -204,6 +207,8 @@ def _values(frame: Frame, which: list[int]) -> Iterator[Floats]:
 
 def _parties(ctx: Ctx) -> Parties:
     everybody = sorted(ctx.of_role(GUEST, HOST))
+    if len(everybody) == 2:
+        LOG.warning("%s: the sum of two tells the guest the host's values", ctx.name)
     return Parties(ctx.me, {party: i for i, party in enumerate(everybody, 1)})
 
 

@@ -134,6 +134,14 @@ def _rows(line):
     return line.value.share if line.message == Wire.sums.name else []
 
 
+def test_the_log_says_what_a_sum_of_two_tells(caplog):
+    ran(tables(1))
+    assert "the sum of two tells the guest the host's values" in caplog.text
+    caplog.clear()
+    ran(tables(2))
+    assert "the sum of two" not in caplog.text
+
+
 # Who lies is named.
 
 
