@@ -19,7 +19,7 @@ from federatedml.binning_model import (
 )
 from federatedml.binning_params import BinningParams, HeteroBinningParams
 from federatedml.component import Inputs
-from federatedml.data import columns
+from federatedml.data import columns, naming
 from federatedml.data.frame import Frame
 from federatedml.errors import BadData, BadModel, BadParameters
 from federatedml.maths import binning
@@ -31,9 +31,6 @@ from federatedml.maths.quantiles import MAX_BINS, Codes
 LOG = logging.getLogger(__name__)
 
 KINDS = ("data", "train_data", "validate_data", "eval_data", "test_data")
-
-N_NAMED = 5
-"""Of columns at fault so many are named."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +58,16 @@ def choice(frame: Frame, p: BinningParams, name: str) -> Choice:
     texts = set(frame.texts.column_names) if frame.texts is not None else set()
     if at_fault := [j for j in found.which if frame.schema.header[j] in texts]:
         raise BadData(
-            f"{name}: {named(frame, at_fault)} text, which has no bins; encode it as numbers, or "
-            "choose other columns with bin_indexes or bin_names"
+            f"{name}: {_those(frame, at_fault, name)} text, which has no bins; encode it as "
+            "numbers, or choose other columns with bin_indexes or bin_names"
         )
     return found
 
 
-def named(frame: Frame, which: Sequence[int]) -> str:
-    """``column 'a' is`` or ``columns 'a', 'b' are``, for errors at their owner."""
-    shown = ", ".join(repr(frame.schema.header[j]) for j in which[:N_NAMED])
-    more = f" and {len(which) - N_NAMED} more" if len(which) > N_NAMED else ""
-    return f"column {shown} is" if len(which) == 1 else f"columns {shown}{more} are"
+def _those(frame: Frame, which: Sequence[int], name: str) -> str:
+    """``column 0 is`` or ``column 0, column 2 are``, by anonymous names where there are any."""
+    verb = "is" if len(which) == 1 else "are"
+    return f"{naming.named(frame.schema, which, name)} {verb}"
 
 
 def points(
@@ -106,7 +102,8 @@ def points(
     }
     for what, at_fault in faults.items():
         if bad := [j for j, is_bad in zip(chosen.which, at_fault, strict=True) if is_bad]:
-            raise BadData(f"{name}: {named(frame, bad)} {what}, or leave it out with bin_indexes")
+            those = _those(frame, bad, name)
+            raise BadData(f"{name}: {those} {what}, or leave it out with bin_indexes")
     return found
 
 
@@ -126,12 +123,13 @@ def _manual(frame: Frame, p: HeteroBinningParams, chosen: Choice, name: str) -> 
         given[j] = np.array(values, dtype=np.float64)
     if missing := [j for j in chosen.which if j not in given and j not in chosen.category]:
         raise BadParameters(
-            f"{name}: {named(frame, missing)} binned but without split points; give them, or "
-            "choose the columns with bin_indexes or bin_names"
+            f"{name}: {_those(frame, missing, name)} binned but without split points; give them, "
+            "or choose the columns with bin_indexes or bin_names"
         )
     if more := [j for j in given if j not in chosen.which]:
         raise BadParameters(
-            f"{name}: {named(frame, more)} given split points but not binned; add it to bin_names"
+            f"{name}: {_those(frame, more, name)} given split points but not binned; add it to "
+            "bin_names"
         )
     return given
 
@@ -175,8 +173,12 @@ class Own:
 
 
 def fitted(frame: Frame, p: HeteroBinningParams, name: str, cores: int) -> Own:
-    """The party's columns in their bins, or with optimal binning in their buckets."""
+    """The party's columns in their bins, or with optimal binning in their buckets.
+
+    Raises as ``choice`` and ``points``; BadData for two columns of one name.
+    """
     chosen = choice(frame, p, name)
+    naming.refuse_twins(frame.schema, chosen.which, name)
     found = points(frame, p, chosen, name, cores)
     binned = binning.binned(frame.x, chosen.which, found, cores=cores)
     return Own(frame, chosen.which, chosen.category, binned)
@@ -190,10 +192,12 @@ def known(frame: Frame, model: BinningModel, p: BinningParams, name: str, cores:
     """
     kept, header = model.points, frame.schema.header
     if lost := [column for column in kept if column not in header]:
+        LOG.error("%s: there is no column %s", name, ", ".join(map(repr, lost[: naming.N_NAMED])))
         raise BadData(
-            f"{name}: the data lacks {len(lost)} of the {len(kept)} columns that were binned, "
-            f"{lost[0]!r} first; give it all columns of the training"
+            f"{name}: the data lacks {len(lost)} of the {len(kept)} columns that were binned; this "
+            "party's log says which; give it all columns of the training"
         )
+    naming.refuse_twins(frame.schema, [j for j, c in enumerate(header) if c in kept], name)
     which = [columns.index_of(column, header, name) for column in kept]
     found = [kept[header[j]] for j in which]
     _check_categories(frame, which, found, p, name)
@@ -214,8 +218,8 @@ def _check_categories(
         unseen += column.n_zeros if 0.0 not in own else 0
         if unseen:
             raise BadData(
-                f"{name}: column {frame.schema.header[j]!r} has in {unseen} rows categories that "
-                "the training did not have; leave those rows out, or bin it by quantiles"
+                f"{name}: {naming.named(frame.schema, [j], name)} has in {unseen} rows categories "
+                "that the training did not have; leave those rows out, or bin it by quantiles"
             )
 
 
@@ -249,8 +253,8 @@ def transform_columns(frame: Frame, which: list[int], p: BinningParams, name: st
     found = columns.chosen(frame.schema, wish.transform_cols, wish.transform_names, name)
     if alien := [j for j in found if j not in which]:
         raise BadParameters(
-            f"{name}: transform_param: {named(frame, alien)} not binned; add it to bin_indexes or "
-            "bin_names, or do not transform it"
+            f"{name}: transform_param: {_those(frame, alien, name)} not binned; add it to "
+            "bin_indexes or bin_names, or do not transform it"
         )
     return found
 
@@ -262,13 +266,17 @@ def _woe_of(column: BinnedColumn, codes: Codes, own: Own, j: int, name: str) -> 
     if len(found) == n_points + 1:
         return found
     if len(found) != n_points:
-        raise BadModel(f"{name}: the model has no WOE of column {own.names[j]!r}")
+        raise BadModel(f"{name}: the model has no WOE of {_own(own, j, name)}")
     if (codes == own.binned.n_bins).any():
         raise BadData(
-            f"{name}: column {own.names[j]!r} has missing values, of which the training had none "
-            "and so no WOE; fill them with FeatureImputation"
+            f"{name}: {_own(own, j, name)} has missing values, of which the training had none and "
+            "so no WOE; fill them with FeatureImputation"
         )
     return np.append(found, 0.0)
+
+
+def _own(own: Own, j: int, name: str) -> str:
+    return naming.named(own.frame.schema, [own.which[j]], name)
 
 
 def meta(own: Own, p: HeteroBinningParams, name: str) -> BinningMeta:

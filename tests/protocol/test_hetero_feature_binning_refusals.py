@@ -12,6 +12,7 @@ from federatedml.component import Ctx
 from federatedml.components import hetero_feature_binning
 from federatedml.components.hetero_feature_binning import HostBins
 from federatedml.crypto import lattice, lattice_sums, paillier
+from federatedml.data.frame import FrameSchema
 from federatedml.errors import BadData, BadModel, BadParameters
 from federatedml.maths import binning
 from federatedml.params_shared import EncryptParam
@@ -54,15 +55,15 @@ def test_parameters_that_cannot_be_meant_are_refused(given, said):
         ({"category_names": ["q"]}, "there is no column 'q'"),
         (
             {"bin_indexes": [1], "transform_param": {"transform_cols": [0]}},
-            "transform_param: column 'h0' is not binned",
+            "transform_param: column 0 is not binned",
         ),
         (
             {"bin_indexes": [0, 1], "split_points_by_col_name": {"h1": [1.0]}},
-            "column 'h0' is binned but without split points",
+            "column 0 is binned but without split points",
         ),
         (
             {"bin_indexes": [1], "split_points_by_index": {"0": [1.0], "1": [1.0]}},
-            "column 'h0' is given split points but not binned",
+            "column 0 is given split points but not binned",
         ),
         (
             {"split_points_by_index": {"0": [1.0]}, "split_points_by_col_name": {"h0": [1.0]}},
@@ -103,20 +104,41 @@ def test_a_column_without_any_value_is_named(pack):
     x = data[BANK].x.copy()
     x[:, 1] = np.nan
     for method in ("quantile", "bucket", "optimal"):
-        refused({**data, BANK: frame(pack(x), "h")}, "'h1' is without any value", method=method)
+        refused({**data, BANK: frame(pack(x), "h")}, "column 1 is without any value", method=method)
     played(params(bin_indexes=[0, 2]), {**data, BANK: frame(pack(x), "h")})
 
 
 def test_a_column_with_infinite_values_is_named():
     data = frames()
     data[G].x[3, 1] = -np.inf
-    refused(data, "column 'g1' is infinite in some rows")
+    refused(data, "column 1 is infinite in some rows")
 
 
 def test_a_column_of_texts_is_named():
     data = frames()
     words = pa.table({"g2": ["a"] * 80})
-    refused({**data, G: replace(data[G], texts=words)}, "column 'g2' is text")
+    refused({**data, G: replace(data[G], texts=words)}, "column 2 is text")
+
+
+def test_an_error_that_all_parties_read_has_anonymous_names(caplog):
+    data = frames(missing=False)
+    anonymous = [f"host_10000_x{i}" for i in range(5)]
+    schema = msgspec.structs.replace(data[BANK].schema, anonymous_header=anonymous)
+    data[BANK] = replace(data[BANK], schema=schema)
+    data[BANK].x[3, 1] = np.inf
+    with pytest.raises(BadData, match="host_10000_x1 is infinite") as refusal:
+        played(params(), data)
+    assert "h1" not in str(refusal.value)
+    assert "host_10000_x1 is 'h1'" in caplog.text
+
+
+def test_columns_of_one_name_are_refused():
+    """A model knows columns by their names: one would have the other's bins."""
+    data = frames()
+    schema = FrameSchema(header=["h0", "h1", "h1", "h3", "h4"])
+    refused({**data, BANK: replace(data[BANK], schema=schema)}, "column 1, column 2 have the same")
+    apart = params(bin_indexes=[0, 1, 3])
+    played({G: params(), BANK: apart}, {**data, BANK: replace(data[BANK], schema=schema)})
 
 
 def test_an_empty_table_is_refused():
@@ -173,7 +195,9 @@ def models():
 def test_later_data_must_have_all_columns(models):
     new = frames(missing=False)
     new[BANK] = frame(new[BANK].x[:, :3], "h")
-    with pytest.raises(BadData, match="lacks 2 of the 5 columns that were binned, 'h3' first"):
+    with pytest.raises(
+        BadData, match="lacks 2 of the 5 columns that were binned; this party's log"
+    ):
         played(params(), new, models, "test_data")
 
 
@@ -182,14 +206,16 @@ def test_categories_that_the_training_did_not_have_are_refused(models, pack):
     new = frames(missing=False)
     new[BANK].x[:2, 3] = 17.0
     new[BANK] = frame(pack(new[BANK].x), "h")
-    with pytest.raises(BadData, match="column 'h3' has in 2 rows categories"):
+    with pytest.raises(BadData, match="column 3 has in 2 rows categories"):
         played(params(category_indexes=[3]), new, models, "test_data")
 
 
 def test_missing_values_have_no_woe_if_the_training_had_none(models):
     new = frames(missing=True)
     woe = params(transform_param={"transform_type": "woe"})
-    with pytest.raises(BadData, match="'g0' has missing values, of which the training had none"):
+    with pytest.raises(
+        BadData, match="column 0 has missing values, of which the training had none"
+    ):
         played({G: woe, BANK: params()}, new, models, "test_data")
 
 
