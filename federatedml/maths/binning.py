@@ -285,16 +285,24 @@ def replaced(x: Matrix, which: Sequence[int], of: Binned, values: Sequence[Float
             part = range(first, min(first + BLOCK, len(which)))
             dense[:, [which[j] for j in part]] = np.stack([_decoded(of, j, values) for j in part]).T
         return dense
-    parts, turned = [], x.tocsc()
+    turned = x.tocsc()
     numbers = {column: j for j, column in enumerate(which)}
+    rows: list[Any] = []
+    entries: list[Floats] = []
     for column in range(x.shape[1]):
         if column in numbers:
             new = _decoded(of, numbers[column], values)
-            parts.append(sparse.csc_matrix(new[:, None]))
+            rows.append(np.flatnonzero(new).astype(turned.indices.dtype))
+            entries.append(new[rows[-1]])
         else:
-            parts.append(turned[:, [column]])
-    stacked: Any = sparse.hstack(parts, format="csr")
-    return sparse.csr_matrix(stacked)
+            kept = slice(turned.indptr[column], turned.indptr[column + 1])
+            rows.append(turned.indices[kept])
+            entries.append(np.asarray(turned.data[kept], dtype=np.float64))
+    starts = np.cumsum([0, *map(len, rows)])
+    if not rows:
+        return x.copy()
+    whole = (np.concatenate(entries), np.concatenate(rows), starts)
+    return sparse.csr_matrix(sparse.csc_matrix(whole, shape=x.shape))
 
 
 def _decoded(of: Binned, j: int, values: Sequence[Floats]) -> Floats:
