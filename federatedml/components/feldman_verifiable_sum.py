@@ -38,7 +38,7 @@ from federatedml.crypto.verifiable_sharing import BadSharing, Share
 from federatedml.data import columns, naming
 from federatedml.data.anonymous import anonymous_header
 from federatedml.data.frame import Floats, Frame
-from federatedml.errors import BadData, BadParameters
+from federatedml.errors import BadData
 from federatedml.params import NonNegativeInt, Params
 from federation import GUEST, HOST, Message, Party, codec
 from federation.errors import ProtocolViolation
@@ -57,7 +57,7 @@ Bytes2D = NDArray[np.uint8]
 
 
 class FeldmanParam(Params, frozen=True, kw_only=True):
-    """sum_cols: numbers of columns, or names; None for all. q_n: decimals that are kept."""
+    """sum_cols: numbers of columns, or names; none for all. q_n: decimals that are kept."""
 
     sum_cols: list[NonNegativeInt | str] | None = None
     q_n: Annotated[int, msgspec.Meta(ge=0, le=16)] = 6
@@ -163,13 +163,9 @@ class FeldmanVerifiableSum(Component[FeldmanParam]):
             raise BadData(f"{ctx.name}: takes instances as data, as DataTransform gives them")
         numbers = [j for j in p.sum_cols or [] if isinstance(j, int)]
         names = [name for name in p.sum_cols or [] if isinstance(name, str)]
-        every = p.sum_cols is None
-        which = columns.chosen(data.schema, -1 if every else numbers, names, ctx.name)
+        which = columns.chosen(data.schema, numbers if p.sum_cols else -1, names, ctx.name)
         if not which:
-            raise BadParameters(
-                f"{ctx.name}: there is no column to add up; name some in sum_cols, or leave it "
-                "out for all columns"
-            )
+            raise BadData(f"{ctx.name}: the data has no columns to add up")
         naming.refuse_twins(data.schema, which, ctx.name)
         texts = set(data.texts.column_names) if data.texts is not None else set()
         if at_fault := [j for j in which if data.schema.header[j] in texts]:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from federatedml.component import Component, Ctx, Inputs, Outputs, register
+from federatedml.component import Component, Ctx, Inputs, Int64, Model, Outputs, register
 from federatedml.crypto import keyed_records
 from federatedml.crypto.commutative import Curve
 from federatedml.crypto.hashing import LABEL, is_available
@@ -41,7 +41,7 @@ from federatedml.data.anonymous import anonymous_header
 from federatedml.data.frame import Frame, FrameSchema
 from federatedml.data.text_rows import NotTextRows, TextTooLong
 from federatedml.errors import BadData, BadParameters
-from federatedml.params import Fraction, Params
+from federatedml.params import Fraction, Params, PositiveInt
 from federatedml.protocols import psi, psi_oblivious, streams
 from federatedml.protocols.psi import Rows
 from federatedml.protocols.psi_keys import Keys
@@ -76,7 +76,7 @@ class RetrievalParam(Params, frozen=True, kw_only=True):
     )
     non_committing_encryption: Literal["aes"] = "aes"
     dh_params: DhParam = DhParam()
-    key_size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    key_size: PositiveInt = 2048
     raw_retrieval: bool = False
     target_cols: str | list[str] | None = None
 
@@ -103,6 +103,32 @@ class RetrievalParam(Params, frozen=True, kw_only=True):
         """Say in the log what of the configuration is not followed."""
         if self.raw_retrieval or not self.security_level:
             LOG.warning("raw retrieval would show every id: the values are retrieved obliviously")
+
+
+class RetrievalMeta(msgspec.Struct, kw_only=True, rename="camel"):
+    security_level: float = 0.5
+    oblivious_transfer_protocol: str = ""
+    commutative_encryption: str = ""
+    non_committing_encryption: str = ""
+    key_size: Int64 = "0"
+    raw_retrieval: bool = False
+
+
+class RetrievalResult(msgspec.Struct, kw_only=True, rename="camel"):
+    """coverage: share of the party's own ids that the other has. block_num: see ``_done``."""
+
+    coverage: float = 0.0
+    block_num: Int64 = "0"
+
+
+class RetrievalModel(Model, kw_only=True):
+    """What FATE keeps of a run; nothing is read from it."""
+
+    meta_name: ClassVar[str] = "SecureInformationRetrievalMeta"
+    param_name: ClassVar[str] = "SecureInformationRetrievalParam"
+
+    meta: RetrievalMeta
+    param: RetrievalResult
 
 
 @codec.wire_struct
@@ -158,6 +184,7 @@ class Found:
 @register("SecureInformationRetrieval")
 class SecureInformationRetrieval(Component[RetrievalParam]):
     Params = RetrievalParam
+    Model = RetrievalModel
     agrees = ("target_cols", "dh_params")
 
     def fit_guest(self, ctx: Ctx, inputs: Inputs) -> Outputs:
@@ -173,10 +200,11 @@ class SecureInformationRetrieval(Component[RetrievalParam]):
         found = _retrieved(ctx, host, tokens, offer, meter)  # (5)
         found = Found(order[found.at], found.columns)
         ctx.remote(Wire.coverage, len(found.at))  # (6)
-        self._report(ctx, len(found.at), len(keys.texts), offer.n)
+        model = self._done(ctx, len(found.at), len(keys.texts), offer.n)
         if not len(found.at):
             LOG.warning("%s: the host has none of the %d ids", ctx.name, len(keys.texts))
-        return Outputs(data=[_output(ctx, frame, keys, found, self.params.targets)])
+        output = _output(ctx, frame, keys, found, self.params.targets)
+        return Outputs(data=[output], model=model)
 
     def fit_host(self, ctx: Ctx, inputs: Inputs) -> Outputs:
         """Raises BadData for columns that are not there, and ids that repeat."""
@@ -211,8 +239,7 @@ class SecureInformationRetrieval(Component[RetrievalParam]):
         n_found = ctx.get(Wire.coverage)  # (6)
         if not 0 <= n_found <= min(asked.n, n):
             raise ProtocolViolation(guest, Wire.coverage.name, "more ids than there are")
-        self._report(ctx, n_found, asked.n, n)
-        return Outputs(data=[None])
+        return Outputs(data=[frame], model=self._done(ctx, n_found, n, n))
 
     def _brought(self, ctx: Ctx, inputs: Inputs) -> tuple[Party, Frame, Keys]:
         """The other party; this one's instances and ids."""
@@ -242,11 +269,23 @@ class SecureInformationRetrieval(Component[RetrievalParam]):
             raise ProtocolViolation(host, Wire.offer.name, f"not records of {n_columns} columns")
         return offer
 
-    def _report(self, ctx: Ctx, n_found: int, n_asked: int, n_records: int) -> None:
-        coverage = n_found / n_asked
+    def _done(self, ctx: Ctx, n_found: int, n_own: int, n_records: int) -> RetrievalModel:
+        """Tell and keep the coverage of this party's own ids, and as FATE's number of blocks how
+        many records were sent: among so many each id hides that the host has."""
+        p, coverage = self.params, n_found / n_own
         points = [("Coverage", coverage), ("Block number", n_records)]
         ctx.report.metric("train", "sir", "INTERSECTION", points)
         ctx.report.summary({"coverage": coverage, "block_num": n_records})
+        meta = RetrievalMeta(
+            security_level=p.security_level,
+            oblivious_transfer_protocol=p.oblivious_transfer_protocol,
+            commutative_encryption=p.commutative_encryption,
+            non_committing_encryption=p.non_committing_encryption,
+            key_size=str(p.key_size),
+            raw_retrieval=p.raw_retrieval,
+        )
+        param = RetrievalResult(coverage=coverage, block_num=str(n_records))
+        return RetrievalModel(meta=meta, param=param)
 
 
 def _retrieved(

@@ -1,5 +1,6 @@
 """SecureInformationRetrieval: the guest gets values of its own ids, the host learns how many."""
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,10 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from federatedml import runner
+from federatedml import archive, runner
 from federatedml.component import Ctx, Inputs, NamedData
 from federatedml.components.secure_information_retrieval import (
     RetrievalOffer,
+    RetrievalResult,
     SecureInformationRetrieval,
     Wire,
 )
@@ -84,15 +86,35 @@ def test_labels_of_the_guests_ids_are_retrieved_and_no_others(mine, theirs, leve
     found = results[G][0].data[0]
     assert shown.header(found) == ["uid", "retrieved_value"]
     assert found.ids.equals(data[G].ids)
-    coverage = len(mine & theirs) / len(mine)
-    for me in data:
-        report = results[me][1]
+    for me, own in ((G, mine), (BANK, theirs)):
+        outputs, report = results[me]
+        coverage = len(mine & theirs) / len(own)
         assert report.metrics[("train", "sir")][:2] == (
             "INTERSECTION",
             [("Coverage", coverage), ("Block number", len(theirs))],
         )
         assert report.told == {"coverage": coverage, "block_num": len(theirs)}
-    assert results[BANK][0].data == [None]
+        assert outputs.model.param == RetrievalResult(coverage=coverage, block_num=str(len(theirs)))
+    assert results[BANK][0].data[0] is data[BANK]
+
+
+def test_the_model_has_fates_names(tmp_path):
+    data = {G: frame(["a", "b"]), BANK: frame(["a"], label=np.arange(1))}
+    results, _ = ran(data)
+    model = results[G][0].model
+    assert msgspec.to_builtins(model) == {
+        "meta": {
+            "securityLevel": 0.5,
+            "obliviousTransferProtocol": "OT_Hauck",
+            "commutativeEncryption": "CommutativeEncryptionPohligHellman",
+            "nonCommittingEncryption": "aes",
+            "keySize": "2048",
+            "rawRetrieval": False,
+        },
+        "param": {"coverage": 0.5, "blockNum": "1"},
+    }
+    archive.save(tmp_path / "m.json", "SecureInformationRetrieval", model)
+    assert archive.load(tmp_path / "m.json") == model
 
 
 @pytest.mark.parametrize("pack", [lambda x: x, sparse.csr_matrix])
