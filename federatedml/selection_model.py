@@ -17,7 +17,7 @@ from federatedml.selection_params import MANUALLY, Step
 from federation import Party
 
 RANKED = "Sort and filter by threshold"
-"""The filter_type of filters that go by more than one value of a column. Source: FATE 1.x."""
+"""The filter_type of correlation_filter. Source: FATE 1.x."""
 
 
 class FilterMeta(msgspec.Struct, kw_only=True, rename="camel"):
@@ -68,8 +68,9 @@ class HostColNames(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 class SelectionParam(msgspec.Struct, kw_only=True, rename="camel"):
-    """col_names: those that filters are for, the longest kept first. host_col_names: the same of
-    each host, as far as this party knows it; names are anonymous. header: all columns."""
+    """col_names: all columns, the longest kept first. host_col_names: at the guest the same of each
+    host that it filtered columns of; at a host its own, all. names are anonymous there. header:
+    all columns."""
 
     results: list[FilterResult] = []
     final_left_cols: LeftCols = msgspec.field(default_factory=LeftCols)
@@ -165,15 +166,13 @@ class Funnel:
 
     def model(self, methods: Sequence[str], me: Party, *, is_host: bool) -> SelectionModel:
         """What came of it. me: this party."""
-        col_names = _longest_kept(
-            self.names(self.chosen), [list(r.left_cols.left_cols) for r in self.results]
-        )
+        col_names = _longest_kept(self.header, [list(r.left_cols.left_cols) for r in self.results])
         names = dict(zip(self.header, self.anonymous, strict=True))
         others = {
             party_id: _longest_kept(seen[0], seen) for party_id, seen in self.host_names.items()
         }
         if is_host:
-            others = {me.party_id: [names[name] for name in col_names]}
+            others = {me.party_id: self.anonymous}
         return SelectionModel(
             meta=SelectionMeta(
                 filter_methods=list(methods),
@@ -242,7 +241,9 @@ def _longest_kept(names: Sequence[str], seen: Sequence[Sequence[str]]) -> list[s
 def _meta(step: Step, gone: Sequence[str]) -> FilterMeta:
     if step.method == MANUALLY:
         return FilterMeta(filter_out_names=",".join(gone))
-    ranks = step.method in ("correlation_filter", "percentage_value")
+    if step.method == "percentage_value":
+        return FilterMeta(threshold=step.rule.threshold)
+    ranks = step.method == "correlation_filter"
     return FilterMeta(
         metrics=step.metric,
         filter_type=RANKED if ranks else step.rule.filter_type,

@@ -13,7 +13,7 @@ from federatedml.data import naming
 from federatedml.data.frame import FrameSchema
 from federatedml.errors import BadModel
 from federatedml.maths import filters
-from federatedml.maths.filters import Bools, Merge
+from federatedml.maths.filters import Merge
 from federatedml.maths.glm import Floats
 from federatedml.selection_params import (
     FAST_SBT,
@@ -119,24 +119,20 @@ class Sources:
         each = [[of[n].iv for n in names] for of in theirs]
         return filters.merged(np.array(each).reshape(max(1, len(theirs)), len(names)), merge)
 
-    def own_links(self, schema: FrameSchema, at: Sequence[int], threshold: float) -> Bools:
-        """(k, k) which of these columns of this party correlate by more than the threshold."""
+    def correlations(self, schema: FrameSchema, at: Sequence[int]) -> Floats:
+        """(k, k) of these columns of this party; nan for constant ones."""
         name, param = self._found[PEARSON]
         places = self._places(name, param.names, schema, at)
-        local = _matrix(param.local_corr, len(param.names))
-        return _linked(local[np.ix_(places, places)], threshold)
+        local = _floats(param.local_corr).reshape(-1, max(1, len(param.names)))
+        return local[np.ix_(places, places)]
 
-    def links_with_host(
-        self,
-        schema: FrameSchema,
-        at: Sequence[int],
-        names: Sequence[str],
-        threshold: float,
-    ) -> Bools:
-        """(k, m) the same of the guest's columns with the host's, by their anonymous names."""
+    def correlations_with_host(
+        self, schema: FrameSchema, at: Sequence[int], names: Sequence[str]
+    ) -> Floats:
+        """(k, m) of the guest's columns with the host's, by their anonymous names."""
         name, param = self._found[PEARSON]
         if not (len(at) and len(names)):
-            return np.zeros((len(at), len(names)), dtype=np.bool_)
+            return np.empty((len(at), len(names)))
         if not param.corr or len(param.all_names) < 2:
             raise BadModel(
                 f"{self.component}: {name} has no correlations with a host's columns; run it with "
@@ -149,9 +145,8 @@ class Sources:
                 "take these columns, or leave them out of that host's select_col_indexes"
             )
         places = self._places(name, param.names, schema, at)
-        n_hosts = len(param.corr) // len(param.names)
-        cross = _matrix(param.corr, n_hosts)
-        return _linked(cross[np.ix_(places, [theirs.index(n) for n in names])], threshold)
+        cross = _floats(param.corr).reshape(len(param.names), -1)
+        return cross[np.ix_(places, [theirs.index(n) for n in names])]
 
     def _labelled(self, name: str, param: Any) -> Any:
         """This party's results, one for each label beside all others."""
@@ -218,15 +213,5 @@ def naming_of(names: Sequence[str]) -> str:
     return f"{first}, ... ({len(names)})" if len(names) > naming.N_NAMED else first
 
 
-def _matrix(values: Sequence[float | None], width: int) -> Floats:
-    """Row by row; nan for null."""
-    return _floats(values).reshape(-1, width)
-
-
 def _floats(values: Sequence[float | None]) -> Floats:
     return np.array(values, dtype=np.float64)
-
-
-def _linked(correlations: Floats, threshold: float) -> Bools:
-    """A constant column's correlations are nan, and link it to none."""
-    return np.abs(correlations) > threshold

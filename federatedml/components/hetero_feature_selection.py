@@ -19,6 +19,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -164,9 +165,12 @@ class HeteroFeatureSelection(Component[SelectionParams]):
             most = math.ceil(frame.n_rows * step.rule.threshold - filters.ROUNDING)
             kept = counts <= most
         elif step.method == "correlation_filter":
-            values = sources.values(_by_iv(step), frame.schema, at)
-            links = sources.own_links(frame.schema, at, step.rule.threshold)
-            kept = filters.uncorrelated(filters.ranked(values), links)
+            scores = sources.values(_by_iv(step), frame.schema, at)
+            corr = sources.correlations(frame.schema, at)
+            links = np.abs(corr) > step.rule.threshold
+            kept, values = _unlinked(scores, corr, links)
+            self._narrow(ctx, step, funnel, kept, values, scores=scores)
+            return
         else:
             values = sources.values(step, frame.schema, at)
             kept = step.rule.kept(values)
@@ -198,21 +202,28 @@ class HeteroFeatureSelection(Component[SelectionParams]):
         at, iv = funnel.candidates, _by_iv(step)
         mine = sources.values(iv, frame.schema, at)
         theirs = [sources.iv_of_host(iv.merge, host, of.names) for host, of in told.items()]
+        scores = [mine, *theirs]
         if step.model == PEARSON:
             (host,) = ctx.hosts
             links = _checked_links(ctx, host, len(told[host].names))  # (2)
-            kept = _unlinked(step, frame, at, mine, theirs[0], told[host].names, links, sources)
+            corr = _pooled(frame, at, told[host].names, sources)
+            linked = np.abs(corr) > step.rule.threshold
+            linked[len(at) :, len(at) :] = links
+            together, why = _unlinked(np.concatenate(scores), corr, linked)
+            kept, values = _split(together, len(at)), _split(why, len(at))
         else:
             thresholds = selection_params.thresholds_of(step, len(ctx.hosts), ctx.name)
-            kept = filters.kept_by_parties(step.rule, [mine, *theirs], [None, *thresholds])
+            kept = filters.kept_by_parties(step.rule, scores, [None, *thresholds])
+            values = scores
         parts = []
-        for (host, of), values, stays in zip(told.items(), theirs, kept[1:], strict=True):
-            left = filters.with_one(stays, values, iv.rule.take_high) if of.needs_one else stays
-            if left is not stays:
-                LOG.warning("%s: %s keeps one column for host %s", ctx.name, step.name, host)
+        for i, (host, of) in enumerate(told.items(), 1):
+            left = kept[i]
+            if of.needs_one and len(left) and not left.any():
+                left = filters.with_one(left, scores[i], iv.rule.take_high)
+                LOG.warning("%s: %s keeps one column for %s", ctx.name, step.name, host)
             ctx.remote(Wire.kept, left, to=host)  # (3)
-            parts.append(HostPart(host, of.names, values, left))
-        self._narrow(ctx, step, funnel, kept[0], mine, parts)
+            parts.append(HostPart(host, of.names, values[i], left))
+        self._narrow(ctx, step, funnel, kept[0], values[0], parts, mine)
 
     def _be_told(
         self, ctx: Ctx, step: Step, frame: Frame, funnel: Funnel, sources: Sources
@@ -222,7 +233,7 @@ class HeteroFeatureSelection(Component[SelectionParams]):
         names = [funnel.anonymous[i] for i in at]
         links = None
         if step.model == PEARSON:
-            links = sources.own_links(frame.schema, at, step.rule.threshold)
+            links = np.abs(sources.correlations(frame.schema, at)) > step.rule.threshold
         ctx.remote(Wire.candidates, Candidates(names, funnel.needs_one))  # (1)
         if links is not None:
             ctx.remote(Wire.links, links)  # (2)
@@ -241,11 +252,13 @@ class HeteroFeatureSelection(Component[SelectionParams]):
         kept: Bools,
         values: Floats,
         hosts: Sequence[HostPart] = (),
+        scores: Floats | None = None,
     ) -> None:
-        """Leave what is kept, or else the best column."""
+        """Leave what is kept, or else the best column. values: to show. scores: where they are
+        others, by which the best is known."""
         if funnel.needs_one and len(kept) and not kept.any():
             high = _by_iv(step).rule.take_high
-            kept = filters.with_one(kept, values, high)
+            kept = filters.with_one(kept, values if scores is None else scores, high)
             (best,) = np.flatnonzero(kept)
             LOG.warning(
                 "%s: no column passes %s; the one nearest to it stays: %r",
@@ -307,23 +320,25 @@ def _by_iv(step: Step) -> Step:
     return replace(step, model=IV, metric="iv", rule=replace(step.rule, take_high=True))
 
 
-def _unlinked(
-    step: Step,
-    frame: Frame,
-    at: Sequence[int],
-    mine: Floats,
-    theirs: Floats,
-    names: Sequence[str],
-    their_links: Bools,
-    sources: Sources,
-) -> list[Bools]:
-    """Of the guest's and the host's columns which correlate with no better one that stays."""
-    threshold = step.rule.threshold
-    across = sources.links_with_host(frame.schema, at, names, threshold)
-    own = sources.own_links(frame.schema, at, threshold)
-    linked = np.block([[own, across], [across.T, their_links]]).astype(np.bool_)
-    kept = filters.uncorrelated(filters.ranked(np.concatenate([mine, theirs])), linked)
-    return [kept[: len(at)], kept[len(at) :]]
+def _pooled(frame: Frame, at: Sequence[int], names: Sequence[str], sources: Sources) -> Floats:
+    """(k + m, k + m) correlations of the guest's columns and the host's; the guest does not know
+    those of the host's columns with one another: nan."""
+    across = sources.correlations_with_host(frame.schema, at, names)
+    own = sources.correlations(frame.schema, at)
+    return np.block([[own, across], [across.T, np.full((len(names), len(names)), np.nan)]])
+
+
+def _unlinked(scores: Floats, corr: Floats, linked: Bools) -> tuple[Bools, Floats]:
+    """Which columns are linked to no better one that stays; of the others the correlation with
+    the best such one, of those that stay 0. Source of the zero: FATE 1.x."""
+    because = filters.uncorrelated(filters.ranked(scores), linked)
+    stays = because < 0
+    return stays, np.where(stays, 0.0, corr[np.arange(len(scores)), because])
+
+
+def _split(of: NDArray[Any], k: int) -> list[NDArray[Any]]:
+    """What is the guest's, and what is the host's."""
+    return [of[:k], of[k:]]
 
 
 def _checked_names(ctx: Ctx, host: Party) -> Candidates:

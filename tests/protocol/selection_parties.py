@@ -96,6 +96,17 @@ def binning(iv, hosts=None):
     return BinningModel(meta=BinningMeta(), param=BinningParam(multi_class_result=shown))
 
 
+def iv_of(data, values):
+    """The guest's binning model. values: party -> list of IV by column."""
+    mine = dict(zip(data[G].schema.header, values[G], strict=True))
+    theirs = {
+        me: dict(zip(frame.schema.anonymous_header, values[me], strict=True))
+        for me, frame in data.items()
+        if me != G
+    }
+    return {G: {"binning_0": binning(mine, theirs)}}
+
+
 def statistics(**measures):
     """measure -> {column: value}."""
     results = [

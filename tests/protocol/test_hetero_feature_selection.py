@@ -1,16 +1,16 @@
 """HeteroFeatureSelection: as pandas would choose, nothing undeclared, models as FATE's."""
 
 import math
+from dataclasses import replace
 
-import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
-from federatedml import archive
-from federation import codec
 from tests.protocol.selection_parties import (
     BANK,
     SHOP,
@@ -19,6 +19,7 @@ from tests.protocol.selection_parties import (
     binning,
     boosting,
     frames,
+    iv_of,
     left,
     params,
     pearson,
@@ -26,17 +27,6 @@ from tests.protocol.selection_parties import (
     psi,
     statistics,
 )
-
-
-def iv_of(data, values):
-    """The guest's binning model. values: party -> list of IV by column."""
-    mine = dict(zip(data[G].schema.header, values[G], strict=True))
-    theirs = {
-        me: dict(zip(frame.schema.anonymous_header, values[me], strict=True))
-        for me, frame in data.items()
-        if me != G
-    }
-    return {G: {"binning_0": binning(mine, theirs)}}
 
 
 def twin(data, values, filter_type, threshold, take_high=True, host_thresholds=None):
@@ -345,6 +335,12 @@ def test_of_columns_that_correlate_the_one_with_more_iv_stays(seed, threshold):
     for me, part in ((G, iv[:4]), (BANK, iv[4:])):
         own[me] = own[me] or [part.idxmax()]
     assert left(results) == own
+    shown = results[G][0].model.param.results[0]
+    theirs = {f"b{n[-1]}": v for n, v in shown.host_feature_values[0].feature_values.items()}
+    for name, value in (shown.feature_values | theirs).items():
+        better = [n for n in kept if iv.index.get_loc(n) != iv.index.get_loc(name)]
+        assert (value == 0.0) == (name in kept)
+        assert value == 0.0 or np.isclose(corr.loc[name, better], value).any()
 
 
 def test_correlation_may_be_the_guests_own_affair():
@@ -360,6 +356,21 @@ def test_correlation_may_be_the_guests_own_affair():
     kept = greedy(corr.iloc[:4, :4], iv, 0.3)
     assert left(results) == {G: sorted(kept), BANK: ["b0", "b1", "b2"]}
     assert {s.message for s in transcript} == {"agreement.settings"}
+
+
+def test_correlation_works_for_a_party_without_selected_columns():
+    _, models = correlated(2)
+    data = frames({G: 4, BANK: 3})
+    models[G] |= iv_of(data, {G: [0.5] * 4, BANK: [0.5] * 3})[G]
+    every = {"filter_methods": ["correlation_filter"], "correlation_param": {"threshold": 0.0}}
+    p = {me: params(**every) for me in data}
+    for none in data:
+        chosen = p | {none: params(select_col_indexes=[], **every)}
+        results, _ = played(chosen, data, models)
+        (other,) = set(data) - {none}
+        assert left(results) == {
+            none: data[none].schema.header, other: data[other].schema.header[:1],
+        }  # fmt: skip
 
 
 # By hand, and which columns filters are for.
@@ -398,6 +409,7 @@ def test_names_may_be_anonymous():
     results, _ = played(p, data)
     assert left(results)[BANK] == ["b1", "b2", "b3"]
     assert results[BANK][0].model.meta.cols == ["b0", "b1"]
+    assert results[BANK][0].model.param.col_names == ["b1", "b2", "b3", "b0"]
 
 
 def test_columns_that_are_not_selected_stay():
@@ -410,6 +422,8 @@ def test_columns_that_are_not_selected_stay():
     }
     results, _ = played(p, data, iv_of(data, values))
     assert left(results) == {G: ["a1", "a2"], BANK: ["b0", "b1"]}
+    counts = results[BANK][1].told["iv_top_k"]
+    assert (counts["last_col_nums"], counts["left_col_nums"]) == (3, 2)
 
 
 @pytest.mark.parametrize("none", [G, BANK])
@@ -451,98 +465,20 @@ def test_filters_run_in_the_order_that_was_given():
     assert left(results) == {G: ["a1"]}
 
 
-# What is kept, said and told.
-
-
-def everything():
-    """A run with several filters at a guest and two hosts."""
-    data = frames({G: 3, BANK: 3, SHOP: 2})
-    values = {G: [0.9, 0.1, 0.4], BANK: [0.05, 0.8, 0.2], SHOP: [0.3, 0.2]}
+def test_sparse_tables_stay_sparse_and_texts_go_with_their_columns():
+    data = frames({G: 4})
+    thin = replace(data[G], x=sparse.csr_matrix(data[G].x))
     p = params(
-        filter_methods=["manually", "iv_filter", "iv_top_k"],
+        filter_methods=["manually", "percentage_value"],
         manually_param={"filter_out_indexes": [0]},
-        iv_param={"threshold": 0.15},
-        iv_top_k_param={"k": 3},
+        percentage_value_param={"upper_pct": 0.5},
     )
-    return data, *played(p, data, iv_of(data, values))
-
-
-def test_the_model_has_fates_names_and_nesting():
-    _, results, _ = everything()
-    shown = msgspec.to_builtins(results[G][0].model)
-    assert shown["meta"]["filterMethods"] == ["manually", "iv_filter", "iv_top_k"]
-    assert shown["meta"]["cols"] == ["a0", "a1", "a2"]
-    assert shown["meta"]["needRun"]
-    assert shown["meta"]["filterMetas"][1:] == [
-        {
-            "metrics": "iv", "filterType": kind, "takeHigh": True, "threshold": threshold,
-            "selectFederated": True, "filterOutNames": "",
-        }
-        for kind, threshold in (("threshold", 0.15), ("top_k", 3.0))
-    ]  # fmt: skip
-    param = shown["param"]
-    assert param["header"] == ["a0", "a1", "a2"]
-    assert param["colNameToAnonymDict"] == dict(zip(param["header"], anonymous(G, 3), strict=True))
-    assert param["finalLeftCols"] == {"originalCols": param["header"], "leftCols": {"a2": True}}
-    assert param["colNames"] == ["a2", "a1", "a0"]
-    bank, shop = anonymous(BANK, 3), anonymous(SHOP, 2)
-    assert param["hostColNames"] == [
-        {"colNames": [bank[1], bank[2]], "partyId": "10000"},
-        {"colNames": [shop[1]], "partyId": "10001"},
-    ]
-    assert param["results"][1] == {
-        "filterName": "iv_threshold",
-        "featureValues": {"a1": 0.1, "a2": 0.4},
-        "leftCols": {"originalCols": ["a1", "a2"], "leftCols": {"a2": True}},
-        "hostFeatureValues": [
-            {"featureValues": {bank[1]: 0.8, bank[2]: 0.2}}, {"featureValues": {shop[1]: 0.2}},
-        ],
-        "hostLeftCols": [
-            {"originalCols": bank[1:], "leftCols": {bank[1]: True, bank[2]: True}},
-            {"originalCols": shop[1:], "leftCols": {shop[1]: True}},
-        ],
-    }  # fmt: skip
-
-
-def test_a_hosts_model_has_no_value_that_the_labels_made():
-    _, results, _ = everything()
-    param = results[BANK][0].model.param
-    assert [r.feature_values for r in param.results] == [{}, {}, {}]
-    assert [r.host_feature_values for r in param.results] == [[], [], []]
-    (names,) = param.host_col_names
-    assert (names.party_id, sorted(names.col_names)) == ("10000", anonymous(BANK, 3))
-
-
-def test_the_summary_has_every_filter_and_all():
-    _, results, _ = everything()
-    told = results[BANK][1].told
-    assert list(told) == ["manually", "iv_threshold", "iv_top_k", "all"]
-    assert told["manually"]["last_col_nums"] == told["all"]["last_col_nums"] == 3
-    assert told["all"]["left_col_names"] == left(results)[BANK]
-
-
-def test_parties_exchange_exactly_the_declared_messages(golden):
-    data, _, transcript = everything()
-    lines = sorted(
-        [s.message, str(s.src), str(s.dst), s.envelope.kind, codec.describe(s.value)]
-        for s in transcript
-    )
-    golden("hetero_feature_selection_two_hosts", lines)
-    own = {name for frame in data.values() for name in frame.schema.header}
-    for s in transcript:
-        assert not own & set(getattr(s.value, "names", []))
-
-
-def test_later_data_has_the_same_columns(tmp_path):
-    data, results, _ = everything()
-    models = {}
-    for me, (outputs, _) in results.items():
-        path = tmp_path / f"{me.party_id}.json"
-        archive.save(path, "HeteroFeatureSelection", outputs.model)
-        models[me] = archive.load(path)
-    later = frames({G: 3, BANK: 3, SHOP: 2}, n=7, seed=9)
-    again, transcript = played(params(), later, models=models)
-    assert left(again) == left(results)
-    assert not transcript
-    at = [data[BANK].schema.header.index(name) for name in left(again)[BANK]]
-    np.testing.assert_array_equal(again[BANK][0].data[0].x, later[BANK].x[:, at])
+    found = played(p, {G: thin})[0][G][0].data[0]
+    assert isinstance(found.x, sparse.csr_matrix)
+    np.testing.assert_array_equal(found.x.toarray(), data[G].x[:, 1:])
+    words = pa.table({"a0": ["u"] * 30, "a1": ["u"] * 16 + ["v"] * 14, "a2": ["u", "v"] * 15})
+    worded = replace(data[G], texts=words)
+    worded.x[:, :3] = np.nan
+    found = played(p, {G: worded})[0][G][0].data[0]
+    assert found.schema.header == ["a2", "a3"]
+    assert found.texts.column_names == ["a2"]
