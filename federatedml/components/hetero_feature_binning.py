@@ -37,6 +37,7 @@ from federatedml.errors import BadData, BadModel, BadParameters
 from federatedml.maths import binning, optimal_binning
 from federatedml.maths.binning import Ints
 from federatedml.maths.optimal_binning import Ends, Rules
+from federatedml.maths.quantiles import MAX_BINS
 from federatedml.protocols import label_sums
 from federatedml.protocols.label_sums import MAX_CLASSES, Classes
 from federation import GUEST, HOST, Message, Party, codec
@@ -292,11 +293,12 @@ def _anonymous(ctx: Ctx, frame: Frame) -> list[str]:
 
 
 def _labels(frame: Frame) -> tuple[list[Any], Classes]:
-    """The labels that occur, descending, and of each row which it has; none if some are missing."""
+    """The labels that occur, descending, and of each row which it has; none if some are missing or
+    infinite."""
     label = frame.label
     if isinstance(label, pa.Array):
         label = None if label.null_count else label.to_numpy(zero_copy_only=False).astype(str)
-    if label is None or (label.dtype.kind == "f" and np.isnan(label).any()):
+    if label is None or (label.dtype.kind == "f" and not np.isfinite(label).all()):
         return [], Classes(np.empty(0, dtype=np.int32), 0)
     found, at = np.unique(label, return_inverse=True)
     labels = found[::-1].tolist()
@@ -309,7 +311,11 @@ def _needed_labels(ctx: Ctx, frame: Frame, p: HeteroBinningParams) -> tuple[list
     """As ``_labels``. Raises BadData where they cannot be counted."""
     labels, classes = _labels(frame)
     if classes.count < 2:
-        problem = "has one value only" if classes.count else "is not there, or missing in some rows"
+        problem = (
+            "has one value only"
+            if classes.count
+            else "is not there, or missing or infinite in some rows"
+        )
         raise BadData(
             f"{ctx.name}: the guest's label {problem}, so there are no WOE and IV; give "
             "DataTransform with_label, or set skip_static to have bins alone"
@@ -387,10 +393,12 @@ def _checked_rows(host: Party, told: HostBins, n_rows: int) -> list[Ints]:
     k, problem = len(told.names), ""
     if told.n_points.shape != (k,) or told.merges.shape != (k,) or len(set(told.names)) != k:
         problem = "names and numbers of bins do not fit together"
-    elif (told.n_points < 1).any() or told.rows.shape != (int(told.n_points.sum()) + k,):
+    elif told.n_points.min(initial=1) < 1 or told.n_points.max(initial=1) > MAX_BINS:
+        problem = f"columns of less than 1 bin, or more than {MAX_BINS}"
+    elif told.rows.shape != (int(told.n_points.sum()) + k,):
         problem = "not a number of rows for each bin"
-    elif told.rows.min(initial=0) < 0:
-        problem = "negative numbers of rows"
+    elif told.rows.min(initial=0) < 0 or told.rows.max(initial=0) > n_rows:
+        problem = f"numbers of rows below 0 or above {n_rows}"
     if not problem:
         found = np.split(told.rows, np.cumsum(told.n_points + 1)[:-1]) if k else []
         if all(int(rows.sum()) == n_rows for rows in found):

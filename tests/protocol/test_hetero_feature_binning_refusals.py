@@ -149,9 +149,10 @@ def test_an_empty_table_is_refused():
     ("label", "said"),
     [
         (None, "label is not there"),
-        (np.full(80, np.nan), "missing in some rows"),
+        (np.full(80, np.nan), "missing or infinite in some rows"),
+        (np.r_[np.inf, np.arange(79.0) % 2], "missing or infinite in some rows"),
         (np.ones(80, dtype=np.int64), "label has one value only"),
-        (pa.array(["a", None] * 40), "missing in some rows"),
+        (pa.array(["a", None] * 40), "missing or infinite in some rows"),
     ],
 )
 def test_labels_that_cannot_be_counted_are_refused(label, said):
@@ -269,6 +270,9 @@ def test_sound_bins_are_taken():
         {"merges": np.array([True])},
         {"rows": np.array([6, -1, 0, 4, 1])},
         {"rows": np.array([3, 2, 1, 4, 1])},
+        {"n_points": np.array([2**62, 2**62 + 3]), "merges": np.array([True, False])},
+        {"n_points": np.array([70_000, 1]), "rows": np.r_[5, np.zeros(70_000, int), 5, 0]},
+        {"n_points": np.array([4, 1]), "rows": np.array([2**62] * 4 + [5, 4, 1])},
     ],
 )
 def test_bins_of_a_host_that_do_not_fit_together_are_refused(change):
