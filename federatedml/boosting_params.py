@@ -182,7 +182,7 @@ class HeteroBoostingParams(BoostingParams, frozen=True, kw_only=True):
         if self.multi_mode == "multi_output" and self.strategy != "std":
             raise ValueError("multi_mode multi_output trains with boosting_strategy std only")
         if self.EINI_inference and self.strategy == "mix":
-            raise ValueError("EINI_inference is not possible with boosting_strategy mix")
+            raise ValueError("boosting_strategy mix is not possible with EINI_inference")
 
     @property
     def strategy(self) -> str:

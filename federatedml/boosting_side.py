@@ -161,6 +161,12 @@ def checked_start(
         raise BadModel(f"{component}: the model to start from was trained for other labels")
     if start.meta.task_type != mine.meta.task_type:
         raise BadModel(f"{component}: the model to start from is of another task_type")
+    for name in ("objective_meta", "learning_rate", "zero_as_missing"):
+        if getattr(start.meta, name) != getattr(mine.meta, name):  # they hold for all trees
+            raise BadModel(
+                f"{component}: the model to start from was trained with another "
+                f"{name.removesuffix('_meta')}; give the same, or leave the model input out"
+            )
 
 
 def _names(model: BoostingModel) -> dict[int, str]:

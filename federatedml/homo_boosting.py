@@ -185,13 +185,6 @@ def begun(
         return model
     header = [name for _, name in sorted(model.param.feature_name_fid_mapping.items())]
     boosting_side.checked_start(start, header, model, component)
-    old, mine = start.meta, model.meta
-    for name in ("objective_meta", "learning_rate", "zero_as_missing"):
-        if getattr(old, name) != getattr(mine, name):
-            raise BadModel(
-                f"{component}: the model to start from was trained with another "
-                f"{name.removesuffix('_meta')}; give the same, or leave the model input out"
-            )
     wanted = model.param.tree_dim if params.multi_mode == "multi_output" else 1
     if any(len(tree.tree[0].mo_weight or [0.0]) != wanted for tree in start.param.trees):
         raise BadModel(f"{component}: the model to start from was trained with another multi_mode")
@@ -203,7 +196,7 @@ def begun(
             _counted_by(one, _kind(params)) for one in start.param.feature_importances
         ],
     )
-    return HomoBoostingModel(meta=mine, param=kept)
+    return HomoBoostingModel(meta=model.meta, param=kept)
 
 
 def _counted_by(one: Importance, kind: str) -> Importance:

@@ -274,6 +274,23 @@ def test_a_warm_start_from_other_columns_is_refused():
         played(params(num_trees=1), renamed, ONE_HOST, models_of(half))
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"learning_rate": 0.1}, "learning_rate"),
+        ({"objective_param": {"objective": "lae"}}, "objective"),
+        ({"zero_as_missing": True}, "zero_as_missing"),
+    ],
+)
+def test_a_warm_start_with_settings_that_old_trees_do_not_share_is_refused(changed, told):
+    x, score = table(seed=14)
+    inputs = given(x, score, ONE_HOST)
+    asked = {"task_type": "regression", "objective_param": {"objective": "lse"}, "num_trees": 1}
+    half, _ = played(params(**asked), inputs, ONE_HOST)
+    with pytest.raises(BadModel, match=f"trained with another {told}; give the same"):
+        played(params(**asked | changed), inputs, ONE_HOST, models_of(half))
+
+
 def test_training_stops_when_the_loss_rests():
     x, score = table(seed=15)
     y = (score > 0).astype(np.int64)
