@@ -138,7 +138,7 @@ class Sources:
                 f"{self.component}: {name} has no correlations with a host's columns; run it with "
                 "cross_parties, or give correlation_param.select_federated false"
             )
-        theirs = list(param.all_names[1].names)
+        theirs = {n: i for i, n in enumerate(param.all_names[1].names)}
         if lacking := [n for n in names if n not in theirs]:
             raise BadModel(
                 f"{self.component}: {name} has no correlations of {naming_of(lacking)}; have it "
@@ -146,7 +146,7 @@ class Sources:
             )
         places = self._places(name, param.names, schema, at)
         cross = _floats(param.corr).reshape(len(param.names), -1)
-        return cross[np.ix_(places, [theirs.index(n) for n in names])]
+        return cross[np.ix_(places, [theirs[n] for n in names])]
 
     def _labelled(self, name: str, param: Any) -> Any:
         """This party's results, one for each label beside all others."""

@@ -116,16 +116,19 @@ class HeteroFeatureSelection(Component[SelectionParams]):
         frame, model = _frame(ctx, inputs), inputs.model
         if not isinstance(model, SelectionModel):
             raise BadModel(f"{ctx.name}: the model is none of HeteroFeatureSelection")
-        header, known = frame.schema.header, model.param.col_name_to_anonym_dict
-        if lacking := [known.get(name, "a column") for name in model.left if name not in header]:
-            for name in model.left:
-                if name not in header:
-                    LOG.error("%s: %s is %r", ctx.name, known.get(name), name)
+        places = {name: i for i, name in enumerate(frame.schema.header)}
+        lacking = [name for name in model.left if name not in places]
+        if lacking:
+            known = model.param.col_name_to_anonym_dict
+            shown = [known.get(name, "a column") for name in lacking[: naming.N_NAMED]]
+            for name, other in zip(lacking, shown, strict=False):
+                LOG.error("%s: %s is %r", ctx.name, other, name)
             raise BadData(
-                f"{ctx.name}: the table lacks {', '.join(lacking[: naming.N_NAMED])}, which the "
-                "selection left; give it the columns of the training"
+                f"{ctx.name}: the table lacks {', '.join(shown)}, which the selection left; give "
+                "it the columns of the training"
             )
-        at = [columns.index_of(name, header, ctx.name) for name in model.left]
+        naming.refuse_twins(frame.schema, range(frame.n_features), ctx.name)
+        at = [places[name] for name in model.left]
         return Outputs(data=[_with_columns(frame, at)], model=model)
 
     # Parts.
@@ -139,9 +142,10 @@ class HeteroFeatureSelection(Component[SelectionParams]):
         funnel = Funnel(list(frame.schema.header), _anonymous(ctx, frame), chosen)
         sources = Sources(inputs.isometric, ctx.me, ctx.name)
         for step in p.steps:
-            if IV in (step.model, _sorted_by(step)) and ctx.role == GUEST:
+            runs = step.federated or (chosen and not _idle(step, ctx))
+            if runs and _goes_by_iv(step) and ctx.role == GUEST:
                 sources.need(IV, step.method)
-            if step.model not in ("", IV) and (step.federated or not _idle(step, ctx)):
+            if runs and step.model not in ("", IV):
                 sources.need(step.model, step.method)
             if step.model == PEARSON and step.federated and _n_hosts(ctx) != 1:
                 raise BadParameters(
@@ -158,6 +162,9 @@ class HeteroFeatureSelection(Component[SelectionParams]):
         at = funnel.candidates
         if step.method == MANUALLY:
             funnel.narrow(step, self._by_hand(ctx, frame, funnel))
+            return
+        if not at:
+            funnel.narrow(step, np.empty(0, dtype=np.bool_))
             return
         if step.method == "percentage_value":
             counts = _mode_counts(frame, at)
@@ -183,7 +190,7 @@ class HeteroFeatureSelection(Component[SelectionParams]):
         names = given.left_col_names if given.leaves else given.filter_out_names
         own = _own_names(p, names, frame, ctx)
         named = columns.chosen(frame.schema, indexes, own, ctx.name)
-        if beside := [i for i in named if i not in funnel.chosen]:
+        if beside := sorted(set(named) - set(funnel.chosen)):
             LOG.warning(
                 "%s: manually is not for columns that are not selected: %s",
                 ctx.name,
@@ -300,12 +307,7 @@ def _n_hosts(ctx: Ctx) -> int:
 
 
 def _goes_by_iv(step: Step) -> bool:
-    return IV in (step.model, _sorted_by(step))
-
-
-def _sorted_by(step: Step) -> str:
-    """The kind of model by which columns are ordered for the step, "" if they are not."""
-    return IV if step.method == "correlation_filter" else ""
+    return step.model == IV or step.method == "correlation_filter"
 
 
 def _idle(step: Step, ctx: Ctx) -> bool:

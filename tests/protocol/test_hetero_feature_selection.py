@@ -442,6 +442,18 @@ def test_a_party_may_have_no_column_selected(none):
     assert left(results) == {G: ["a1"], BANK: ["b0"]} | {none: data[none].schema.header}
 
 
+def test_a_party_without_selected_columns_needs_no_models_of_its_own():
+    data = frames({G: 2, BANK: 2})
+    given = {"filter_methods": ["vif_filter", "percentage_value", "unique_value"]}
+    p = {G: params(select_col_indexes=[], **given), BANK: params(**given)}
+    theirs = {
+        "p_0": pearson(BANK, ["b0", "b1"], np.eye(2), vif=[1.0, 9.0]),
+        "s_0": statistics(stddev={"b0": 1.0, "b1": 1.0}),
+    }
+    results, _ = played(p, data, {BANK: theirs})
+    assert left(results) == {G: ["a0", "a1"], BANK: ["b0"]}
+
+
 def test_a_party_may_have_no_column_at_all():
     data = frames({G: 0, BANK: 2})
     p = params(filter_methods=["iv_filter"], iv_param={"threshold": 0.5})
