@@ -19,6 +19,7 @@ Source   parameters and models are FATE 1.x's, differences: docs/compat/homo_fea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
@@ -313,14 +314,18 @@ def _checked_totals(ctx: Ctx, frame: Frame, chosen: Choice) -> HomoBinsTotals:
     """What the arbiter tells of all rows. Raises BadData for columns without any value,
     ProtocolViolation for other columns."""
     told, k = ctx.get(Wire.totals), len(chosen.which)  # (4)
-    if told.gaps.shape != (k,) or told.empty.shape != (k,) or not 0 <= told.count_bits < 64:
-        raise ProtocolViolation(arbiter_of(ctx), Wire.totals.name, f"not totals of {k} columns")
+    holds_own = frame.n_rows.bit_length() <= told.count_bits < 64
+    if told.gaps.shape != (k,) or told.empty.shape != (k,) or not holds_own:
+        problem = f"not totals of {k} columns and this party's rows beside others"
+        raise ProtocolViolation(arbiter_of(ctx), Wire.totals.name, problem)
     if told.empty.any():
         at = [chosen.which[i] for i in np.flatnonzero(told.empty)]
         raise BadData(
             f"{ctx.name}: no party has a value of {naming.named(frame.schema, at, ctx.name)}; fill "
             "them upstream, or leave these columns out with bin_indexes"
         )
+    if not told.count_bits:
+        raise ProtocolViolation(arbiter_of(ctx), Wire.totals.name, "no rows, and yet values")
     return told
 
 
@@ -339,8 +344,8 @@ def _categories(ctx: Ctx, frame: Frame, chosen: Choice) -> dict[int, Points]:
     for body in sealed_union.client(ctx, entries):  # (6)
         try:
             entry = msgspec.msgpack.decode(body, type=Category)
-            found[entry.column].add(entry.value)
-        except (msgspec.DecodeError, KeyError):
+            found[entry.column].add(_finite(entry.value))
+        except (msgspec.DecodeError, KeyError, ValueError):
             who = ", ".join(map(str, ctx.of_role(GUEST, HOST)))
             problem = "no value of a column"
             raise ProtocolViolation(f"one of {who}", Wire.sealed.name, problem) from None
@@ -351,6 +356,13 @@ def _categories(ctx: Ctx, frame: Frame, chosen: Choice) -> dict[int, Points]:
             "columns out of category_indexes and category_names"
         )
     return _ascending(which, found)
+
+
+def _finite(value: float) -> float:
+    """Raises ValueError for another: it has no place among bins."""
+    if not math.isfinite(value):
+        raise ValueError
+    return value
 
 
 def _ascending(which: Sequence[int], found: Mapping[int, set[float]]) -> dict[int, Points]:

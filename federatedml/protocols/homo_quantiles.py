@@ -159,6 +159,7 @@ def _fit(told: CommonCuts, k: int, n_bins: int) -> bool:
     if not types or not n_cuts.shape == gaps.shape == (k,) or upper.ndim != 1:
         return False
     whole = (n_cuts >= 1).all() and (n_cuts <= n_bins).all() and n_cuts.sum() == len(upper)
+    whole = whole and np.isfinite(upper).all()
     parts = np.split(upper, np.cumsum(n_cuts)[:-1]) if whole else []
     return bool(whole and all((part[1:] > part[:-1]).all() for part in parts))
 

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from federatedml import archive, runner
 from federatedml.binning_model import BinningModel
+from federatedml.binning_side import Choice
 from federatedml.component import Ctx, Inputs, NamedData
-from federatedml.components.homo_feature_binning import HomoFeatureBinning
+from federatedml.components import homo_feature_binning
+from federatedml.components.homo_feature_binning import HomoBinsTotals, HomoFeatureBinning
 from federatedml.data.frame import Frame, FrameSchema
 from federatedml.errors import BadData, BadModel, BadParameters
 from federatedml.params import parse
 from federation import ARBITER, GUEST, HOST, Party, codec
-from federation.errors import PeerFailed
+from federation.errors import PeerFailed, ProtocolViolation
 from federation.transport.inproc import run
 from tests.protocol.binning_parties import as_sparse, columns, dense
 
@@ -339,3 +341,46 @@ def test_a_model_of_another_kind_is_refused(three):
     empty = results[JUDGE][0].model
     with pytest.raises(BadModel, match="model of HomoFeatureBinning"):
         ran(data, dict.fromkeys([*data, JUDGE], empty))
+
+
+SOUND = HomoBinsTotals(5, np.zeros(2, dtype=np.bool_), np.zeros(2, dtype=np.bool_))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"count_bits": 0},
+        {"count_bits": 4},
+        {"count_bits": 64},
+        {"gaps": np.zeros(3, dtype=np.bool_)},
+        {"empty": np.zeros((1, 2), dtype=np.bool_)},
+    ],
+)
+@pytest.mark.parametrize("n", [0, 20])
+def test_totals_that_cannot_be_are_refused(change, n):
+    """Without bits, or with fewer than its own rows need, a client's counts would run together."""
+    if not n and change == {"count_bits": 4}:
+        change = {"count_bits": 0}
+
+    def client(ctx):
+        data = frame(columns(20, 0)[:n])
+        chosen = Choice([0, 1], frozenset())
+        return homo_feature_binning._checked_totals(ctx, data, chosen)
+
+    def arbiter(told):
+        return lambda ctx: ctx.remote(homo_feature_binning.Wire.totals, told)
+
+    run({G: client, JUDGE: arbiter(SOUND)}, Ctx)
+    with pytest.raises(ProtocolViolation, match="arbiter"):
+        run({G: client, JUDGE: arbiter(msgspec.structs.replace(SOUND, **change))}, Ctx)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_category_that_is_no_number_is_refused(monkeypatch, value):
+    points = homo_feature_binning.binning.category_points
+    wrong = iter([np.array([value])])
+    monkeypatch.setattr(
+        homo_feature_binning.binning, "category_points", lambda c: next(wrong, points(c))
+    )
+    with pytest.raises(ProtocolViolation, match="no value of a column"):
+        ran(split(columns(30, 3), 1), bin_indexes=None, category_indexes=[3])
