@@ -43,6 +43,9 @@ LOG = logging.getLogger(__name__)
 MAX_CLASSES = 256
 """Of more classes a host does not count: such a label is a number that was measured."""
 
+FEW = 10
+"""Of classes with fewer rows the log warns: counts by bin say much of each of their rows."""
+
 
 class Wire:
     """All that leaves a party to have classes counted."""
@@ -59,7 +62,8 @@ class Wire:
         {HOST},
         {GUEST},
         kind="ciphertext",
-        reveals="how many rows of each class are in each bin of each of the host's columns",
+        reveals="how many rows of each class are in each bin of each of the host's columns; of a "
+        "class that has one row so in which bins this row is",
     )
     packed_classes = Message[list[CipherVector]](
         {GUEST}, {HOST}, kind="ciphertext", reveals="as sealed_classes"
@@ -104,6 +108,14 @@ def counted(
     rows_by_bin: of each host and column (b + 1,) rows, the last of missing values.
     Raises BadParameters for a key that is too short; ProtocolViolation for sums that do not fit.
     """
+    if small := int(np.count_nonzero(classes.totals < FEW)):
+        LOG.warning(
+            "%d of %d classes have fewer than %d rows: their counts tell in which bins of the "
+            "hosts' columns these rows are",
+            small,
+            classes.count,
+            FEW,
+        )
     sums = _lattice_sums if param.scheme == "Lattice" else _integer_sums
     asked = {host: len(binning.cuts_asked(rows)) for host, rows in rows_by_bin.items()}
     left = sums(ctx, param, classes, asked)
@@ -178,7 +190,7 @@ def _lattice_answer(
     LOG.info("encryption: %s", key.params.describe())
     cuts = binning.cuts_asked(rows_by_bin)
     vectors = ctx.get(Wire.sealed_classes)  # (2)
-    _check_count(ctx, len(vectors), Wire.sealed_classes.name)
+    _check_count(ctx, len(vectors), n_rows, Wire.sealed_classes.name)
     params, cut = lattice_sums.shape(n_rows, len(cuts), key.params.word_bits)
     columns = lattice_sums.Indicators(params, cut, of.codes, of.n_bins, cuts, budget=0)
     with _blaming(ctx.guest, Wire.sealed_classes.name):
@@ -186,10 +198,18 @@ def _lattice_answer(
     ctx.remote(Wire.sealed_counts, sums)  # (3)
 
 
-def _check_count(ctx: Ctx, n_words: int, message: str) -> None:
+def _check_count(ctx: Ctx, n_words: int, n_rows: int, message: str) -> None:
     if not 1 <= n_words < MAX_CLASSES:
         raise ProtocolViolation(ctx.guest, message, f"words of {n_words + 1} classes")
     LOG.info("the guest has rows of %d classes counted", n_words + 1)
+    if n_rows < FEW * (n_words + 1):
+        LOG.warning(
+            "%d rows are few for %d classes: the guest learns in which bins of this party's "
+            "columns rows of a class with few of them are; have more rows counted, or set "
+            "skip_static",
+            n_rows,
+            n_words + 1,
+        )
 
 
 def _integer_sums(
@@ -235,8 +255,9 @@ def _integer_answer(ctx: Ctx, param: EncryptParam, of: Binned, rows_by_bin: Sequ
     LOG.info("encryption: %s", key.describe())
     vectors = ctx.get(Wire.packed_classes)  # (2)
     n_words = sum(packed_sums.held(vector) for vector in vectors)
-    _check_count(ctx, n_words, Wire.packed_classes.name)
-    every, cuts = np.arange(of.codes.shape[1]), binning.cuts_asked(rows_by_bin)
+    n_rows = of.codes.shape[1]
+    _check_count(ctx, n_words, n_rows, Wire.packed_classes.name)
+    every, cuts = np.arange(n_rows), binning.cuts_asked(rows_by_bin)
     with _blaming(ctx.guest, Wire.packed_classes.name):
         sums = packed_sums.sums(key, vectors, of.codes, of.n_bins, cuts, [every], cores=ctx.cores)
     ctx.remote(Wire.packed_counts, sums)  # (3)

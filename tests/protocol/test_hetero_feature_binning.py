@@ -546,3 +546,24 @@ def test_missing_values_have_the_last_bin():
     assert int(column.event_count_array[4]) + int(column.non_event_count_array[4]) == n_missing
     host = results[BANK][0].model.param.binning_result.binning_result["h0"]
     assert (len(host.split_points), host.bin_nums) == (4, "5")
+
+
+@pytest.mark.parametrize("method", ["Lattice", "Paillier"])
+def test_a_class_of_one_row_tells_the_guest_that_rows_bins_and_logs_say_so(caplog, method):
+    """What docs/security says of counts by class: no encryption changes it."""
+    data, row = frames(80, missing=False), 7
+    data[G] = replace(data[G], label=np.eye(80, dtype=np.int64)[row])
+    p = params(bin_num=5, encrypt_param={"method": method, "key_length": 512})
+    results, _ = played(p, data)
+    seen = results[G][0].model.param.host_results[0].binning_result
+    read = [list(map(int, column.event_count_array)).index(1) for column in seen.values()]
+    own = results[BANK][0].model.param.binning_result.binning_result
+    x = data[BANK].x[row]
+    assert read == [np.searchsorted(c.split_points, x[j]) for j, c in enumerate(own.values())]
+    assert "1 of 2 classes have fewer than 10 rows" in caplog.text
+    caplog.clear()
+    played(p, {me: f.take(np.r_[0:12, row]) for me, f in data.items()})
+    assert "13 rows are few for 2 classes" in caplog.text
+    caplog.clear()
+    played(p, frames(80, missing=False))
+    assert "rows" not in caplog.text
