@@ -16,25 +16,23 @@ Source   FATE 1.x, which sends a Paillier ciphertext per row; cumulative sums an
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from msgspec import UNSET
 from numpy.typing import NDArray
 
 from federatedml.component import Ctx
-from federatedml.crypto import lattice, lattice_sums, ou, packed_sums, paillier, strength
+from federatedml.crypto import lattice, lattice_sums, packed_sums, strength
 from federatedml.crypto.bigcipher import CipherVector
-from federatedml.crypto.errors import CryptoError, KeyTooShort
 from federatedml.crypto.lattice_wire import PublicKey as LatticeKey
 from federatedml.crypto.lattice_wire import SealedProduct, SealedVector
 from federatedml.crypto.wire import PublicKey as IntegerKey
-from federatedml.errors import BadParameters
 from federatedml.maths import binning
 from federatedml.maths.binning import Binned, Ints
 from federatedml.params_shared import EncryptParam
+from federatedml.protocols import sum_keys
+from federatedml.protocols.sum_keys import blaming
 from federation import GUEST, HOST, Message, Party
 from federation.errors import ProtocolViolation
 
@@ -91,15 +89,6 @@ class Classes:
         return np.asarray(self.of[:, None] == np.arange(self.count - 1), dtype=np.int64)
 
 
-@contextmanager
-def _blaming(peer: Party, message: str) -> Iterator[None]:
-    """What is refused in here came from the peer. Raises ProtocolViolation."""
-    try:
-        yield
-    except (CryptoError, ValueError) as error:
-        raise ProtocolViolation(peer, message, str(error)) from error
-
-
 def counted(
     ctx: Ctx, param: EncryptParam, classes: Classes, rows_by_bin: Mapping[Party, Sequence[Ints]]
 ) -> dict[Party, list[Ints]]:
@@ -121,7 +110,7 @@ def counted(
     left = sums(ctx, param, classes, asked)
     found = {}
     for host, rows in rows_by_bin.items():
-        with _blaming(host, Wire.sealed_counts.name):
+        with blaming(host, Wire.sealed_counts.name):
             found[host] = binning.class_counts(rows, left[host], classes.totals)
     return found
 
@@ -171,7 +160,7 @@ def _lattice_sums(
         products = ctx.get(Wire.sealed_counts, source=host)  # (3)
         if [product.tile.outputs for product in products] != [asked[host]] * len(words):
             raise ProtocolViolation(host, Wire.sealed_counts.name, "not as many sums as asked for")
-        with _blaming(host, Wire.sealed_counts.name):
+        with blaming(host, Wire.sealed_counts.name):
             opened = [lattice_sums.opened(secret, product, ctx.cores) for product in products]
         found[host] = np.stack(opened, axis=1)
     return found
@@ -193,7 +182,7 @@ def _lattice_answer(
     _check_count(ctx, len(vectors), n_rows, Wire.sealed_classes.name)
     params, cut = lattice_sums.shape(n_rows, len(cuts), key.params.word_bits)
     columns = lattice_sums.Indicators(params, cut, of.codes, of.n_bins, cuts, budget=0)
-    with _blaming(ctx.guest, Wire.sealed_classes.name):
+    with blaming(ctx.guest, Wire.sealed_classes.name):
         sums = lattice_sums.sums(key, vectors, columns, cores=ctx.cores)
     ctx.remote(Wire.sealed_counts, sums)  # (3)
 
@@ -220,21 +209,17 @@ def _integer_sums(
     found = {host: _none(0, classes) for host in asked}
     if not hosts:
         return found
-    if param.method not in ("Paillier", "OU", UNSET):
-        LOG.warning("encrypt_param.method %s: Paillier is used in its place", param.method)
-    public, secret = (ou.keygen if param.scheme == "OU" else paillier.keygen)(param.key_length)
+    secret = sum_keys.drawn(ctx, param, classes.count - 1)
+    public = secret.public
     strength.warn_if_weak(public.level, public.describe())
     LOG.info("encryption: %s", public.describe())
-    try:
-        sealed = packed_sums.encrypted(public, classes.words, cores=ctx.cores)
-    except KeyTooShort as error:
-        raise BadParameters(f"{ctx.name}: {error}") from None
+    sealed = packed_sums.encrypted(public, classes.words, cores=ctx.cores)
     for host in hosts:
         ctx.remote(Wire.integer_key, public, to=host)  # (1)
         ctx.remote(Wire.packed_classes, sealed, to=host)  # (2)
     for host in hosts:
         packed = ctx.get(Wire.packed_counts, source=host)  # (3)
-        with _blaming(host, Wire.packed_counts.name):
+        with blaming(host, Wire.packed_counts.name):
             opened = packed_sums.opened(
                 secret, packed, 1, asked[host], classes.count - 1, cores=ctx.cores
             )
@@ -243,21 +228,13 @@ def _integer_sums(
 
 
 def _integer_answer(ctx: Ctx, param: EncryptParam, of: Binned, rows_by_bin: Sequence[Ints]) -> None:
-    key = ctx.get(Wire.integer_key)  # (1)
-    wanted = "OU" if param.scheme == "OU" else "Paillier"
-    if key.scheme != wanted or key.key_bits < param.key_length:
-        raise ProtocolViolation(
-            ctx.guest,
-            Wire.integer_key.name,
-            f"a key of {key.scheme} with {key.key_bits} bits; encrypt_param asks here for {wanted} "
-            f"with {param.key_length}: give it in component_parameters.common",
-        )
+    key = sum_keys.received(ctx, Wire.integer_key, param)  # (1)
     LOG.info("encryption: %s", key.describe())
     vectors = ctx.get(Wire.packed_classes)  # (2)
     n_words = sum(packed_sums.held(vector) for vector in vectors)
     n_rows = of.codes.shape[1]
     _check_count(ctx, n_words, n_rows, Wire.packed_classes.name)
     every, cuts = np.arange(n_rows), binning.cuts_asked(rows_by_bin)
-    with _blaming(ctx.guest, Wire.packed_classes.name):
+    with blaming(ctx.guest, Wire.packed_classes.name):
         sums = packed_sums.sums(key, vectors, of.codes, of.n_bins, cuts, [every], cores=ctx.cores)
     ctx.remote(Wire.packed_counts, sums)  # (3)

@@ -24,26 +24,24 @@ Source   Cheng et al. 2021, SecureBoost, arXiv:1901.08755; packing: Chen et al. 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 import numpy as np
-from msgspec import UNSET
 from numpy.typing import NDArray
 
 from federatedml.component import Ctx
-from federatedml.crypto import lattice, lattice_sums, ou, packed_sums, paillier, strength
+from federatedml.crypto import lattice, lattice_sums, packed_sums, strength
 from federatedml.crypto.bigcipher import CipherVector, SecretKey
-from federatedml.crypto.errors import CryptoError, KeyTooShort
 from federatedml.crypto.lattice_wire import PublicKey as LatticeKey
 from federatedml.crypto.lattice_wire import SealedProduct, SealedVector
 from federatedml.crypto.wire import PublicKey as IntegerKey
-from federatedml.errors import BadParameters
 from federatedml.maths.candidates import Candidates
 from federatedml.maths.quantiles import Codes
 from federatedml.params_shared import EncryptParam
+from federatedml.protocols import sum_keys
+from federatedml.protocols.sum_keys import blaming
 from federation import GUEST, HOST, Message, Party, codec
 from federation.errors import ProtocolViolation
 
@@ -156,15 +154,6 @@ class HostSums(Protocol):
         finished. Raises ProtocolViolation for a question that may not be asked."""
 
 
-@contextmanager
-def _blaming(peer: Party, message: str) -> Iterator[None]:
-    """What cryptography refuses in here came from the peer. Raises ProtocolViolation."""
-    try:
-        yield
-    except (CryptoError, ValueError) as error:
-        raise ProtocolViolation(peer, message, str(error)) from error
-
-
 def opened_at_guest(
     ctx: Ctx, param: EncryptParam, n_rows: int, n_words: int, value_bits: int | None
 ) -> GuestSums:
@@ -177,15 +166,7 @@ def opened_at_guest(
     if param.scheme == "Lattice":
         found: GuestSums = _LatticeGuest(ctx, n_rows, value_bits)
     else:
-        if param.scheme == "None" or param.method not in ("Paillier", "OU", UNSET):
-            LOG.warning("encrypt_param.method %s: Paillier is used in its place", param.method)
-        maker = ou.keygen if param.scheme == "OU" else paillier.keygen
-        public, secret = maker(param.key_length)
-        try:
-            packed_sums.groups(public, n_words)
-        except KeyTooShort as error:
-            raise BadParameters(f"{ctx.name}: {error}") from None
-        found = _IntegerGuest(ctx, secret)
+        found = _IntegerGuest(ctx, sum_keys.drawn(ctx, param, n_words))
     LOG.info("encryption: %s", found.security)
     return found
 
@@ -214,15 +195,7 @@ def opened_at_host(
                 "component_parameters.common",
             )
         return found
-    key = ctx.get(Wire.integer_key)
-    wanted = "OU" if param.scheme == "OU" else "Paillier"
-    if key.scheme != wanted or key.key_bits < param.key_length:
-        raise ProtocolViolation(
-            ctx.guest,
-            Wire.integer_key.name,
-            f"a key of {key.scheme} with {key.key_bits} bits; encrypt_param asks here for {wanted} "
-            f"with {param.key_length}: give it in component_parameters.common",
-        )
+    key = sum_keys.received(ctx, Wire.integer_key, param)
     return _IntegerHost(ctx, key, most_words, least_rows)
 
 
@@ -284,7 +257,7 @@ class _LatticeGuest:
         if product.tile.outputs != count:
             problem = f"{product.tile.outputs} sums of {count} candidates"
             raise ProtocolViolation(host, Wire.sealed_sums.name, problem)
-        with _blaming(host, Wire.sealed_sums.name):
+        with blaming(host, Wire.sealed_sums.name):
             return lattice_sums.opened(self._secret, product, self._ctx.cores)
 
     def end(self) -> None:
@@ -343,7 +316,7 @@ class _LatticeHost:
                 f"{most * self._most_words}: a tree may not be deeper here than max_depth of this "
                 "party; give both in component_parameters.common",
             )
-        with _blaming(self._ctx.guest, Wire.masked_words.name):
+        with blaming(self._ctx.guest, Wire.masked_words.name):
             sums = lattice_sums.sums(self._key, vectors, self._of, cores=self._ctx.cores)
         self._ctx.remote(Wire.sealed_sums, sums)  # (4)
         return True
@@ -387,7 +360,7 @@ class _IntegerGuest:
         }
         for host in asked:
             packed = self._ctx.get(Wire.packed_sums, source=host)  # (7)
-            with _blaming(host, Wire.packed_sums.name):
+            with blaming(host, Wire.packed_sums.name):
                 found[host] = packed_sums.opened(
                     self._secret, packed, len(nodes), self._counts[host], self._n_words,
                     cores=self._ctx.cores,
@@ -456,7 +429,7 @@ class _IntegerHost:
             )
         self._divide_cells(node, asked.n_nodes)
         nodes = [np.flatnonzero(node == number) for number in range(1, asked.n_nodes + 1)]
-        with _blaming(self._ctx.guest, Wire.counted_rows.name):
+        with blaming(self._ctx.guest, Wire.counted_rows.name):
             sums = packed_sums.sums(
                 self._key, self._counted.words, self._codes, self._n_bins, self._of, nodes,
                 cores=self._ctx.cores,
