@@ -279,12 +279,12 @@ def _own(own: Own, j: int, name: str) -> str:
     return naming.named(own.frame.schema, [own.which[j]], name)
 
 
-def meta(own: Own, p: HeteroBinningParams, name: str) -> BinningMeta:
-    """How the model was made."""
+def meta(own: Own, p: BinningParams, name: str, *, method: str, metric: str = "") -> BinningMeta:
+    """How the model was made. metric: of optimal binning."""
     replaced = transform_columns(own.frame, own.which, p, name)
     return BinningMeta(
         need_run=True,
-        method=p.method,
+        method=method,
         compress_thres=str(p.compress_thres),
         head_size=str(p.head_size),
         error=p.error,
@@ -297,7 +297,7 @@ def meta(own: Own, p: HeteroBinningParams, name: str) -> BinningMeta:
             transform_type=p.transform_param.transform_type or "",
         ),
         skip_static=p.skip_static,
-        optimal_metric_method=p.optimal_binning_param.metric if p.is_optimal else "",
+        optimal_metric_method=metric,
     )
 
 

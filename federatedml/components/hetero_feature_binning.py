@@ -263,7 +263,8 @@ class HeteroFeatureBinning(Component[HeteroBinningParams]):
         p, schema = self.params, own.frame.schema
         if p.transform_param.transform_type == "woe":
             _check_two(ctx, len(shown.results))
-        meta = binning_side.meta(own, p, ctx.name)
+        metric = p.optimal_binning_param.metric if p.is_optimal else ""
+        meta = binning_side.meta(own, p, ctx.name, method=p.method, metric=metric)
         per_host = max(1, len(shown.results))
         param = BinningParam(
             binning_result=shown.results[0],

@@ -33,7 +33,6 @@ from federatedml.binning_model import (
     BinningModel,
     BinningParam,
     PartyResult,
-    TransformMeta,
 )
 from federatedml.binning_params import BinningParams
 from federatedml.binning_side import Choice, Own
@@ -227,22 +226,7 @@ class HomoFeatureBinning(Component[HomoBinningParams]):
     def _model(self, ctx: Ctx, own: Own, result: PartyResult) -> BinningModel:
         """The same at every client but for what names the party."""
         p, schema = self.params, own.frame.schema
-        replaced = binning_side.transform_columns(own.frame, own.which, p, ctx.name)
-        meta = BinningMeta(
-            method=p.method,
-            compress_thres=str(p.compress_thres),
-            head_size=str(p.head_size),
-            error=p.error,
-            bin_num=str(p.bin_num),
-            cols=own.names,
-            adjustment_factor=p.adjustment_factor,
-            local_only=p.local_only,
-            transform_param=TransformMeta(
-                transform_cols=[str(j) for j in replaced],
-                transform_type=p.transform_param.transform_type or "",
-            ),
-            skip_static=p.skip_static,
-        )
+        meta = binning_side.meta(own, p, ctx.name, method=p.method)
         result.role, result.party_id = ctx.role.value, ctx.me.party_id
         anonymous = schema.anonymous_header or anonymous_header(ctx.me, own.frame.n_features)
         param = BinningParam(
