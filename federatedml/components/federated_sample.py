@@ -41,6 +41,9 @@ from federation.errors import ProtocolViolation
 DEFAULT_FRACTION = 0.1
 """Source: FATE 1.x."""
 
+MAX_ROWS = 1 << 30
+"""A sample of more rows is not drawn."""
+
 Fraction = int | float
 Label = int | float | str
 
@@ -156,6 +159,7 @@ class FederatedSample(Component[SampleParam]):
         if params.mode == "random":
             fraction = DEFAULT_FRACTION if params.fractions is None else params.fractions
             assert not isinstance(fraction, list)
+            _check_size(fraction * n, ctx.name)
             draw = sampling.downsampled if self._is_down else sampling.upsampled
             drawn = draw(n, fraction, Seeded(params.random_state))
             return Drawn(Sample(drawn, renumbered=not self._is_down))
@@ -163,6 +167,8 @@ class FederatedSample(Component[SampleParam]):
             raise BadData(f"{ctx.name}: a stratified sample takes instances, of DataTransform")
         coded = labels.strata(data.label, ctx.name)
         fractions = self._fractions(coded, ctx.name)
+        wanted = zip(fractions, coded.counts.tolist(), strict=True)
+        _check_size(sum(fraction * count for fraction, count in wanted), ctx.name)
         by_class = sampling.downsampled_by_class if self._is_down else sampling.upsampled_by_class
         drawn = by_class(coded.codes, fractions, self._chance(data, coded))
         sampled = np.bincount(coded.codes[drawn], minlength=len(coded.classes))
@@ -232,10 +238,20 @@ def _by_weight(data: Frame | RawTable, component: str) -> Rows:
         raise BadData(f"{component}: exact_by_weight takes rows with weights, of SampleWeight")
     if not (np.isfinite(weight).all() and (weight >= 0).all()):
         raise BadData(f"{component}: weights must be numbers of 0 and above")
+    _check_size(float(np.ceil(np.minimum(weight, 2.0 * MAX_ROWS)).sum()), component)
     drawn = sampling.repeated(weight)
     if not len(drawn):
         raise BadData(f"{component}: all weights are 0: no row is left")
     return drawn
+
+
+def _check_size(n_rows: float, component: str) -> None:
+    """Raises BadData for a sample that no memory holds."""
+    if not n_rows <= MAX_ROWS:
+        raise BadData(
+            f"{component}: the sample would have more than {MAX_ROWS} rows; give smaller fractions "
+            "or weights"
+        )
 
 
 def _by_label(coded: Coded, counts: Rows) -> dict[Label, int]:

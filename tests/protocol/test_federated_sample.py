@@ -244,3 +244,16 @@ def test_data_that_does_not_fit_is_refused(guest, given, said):
 def test_hosts_with_other_rows_are_told_to_intersect():
     with pytest.raises(BadData, match="output of Intersection"):
         played({G: frame(), BANK: frame(N - 1)})
+
+
+@pytest.mark.parametrize("largest", [1e13, 1e308])
+def test_a_sample_that_no_memory_holds_is_not_drawn(largest):
+    heavy = frame(label=LABELS, weight=np.full(N, largest))
+    wishes = [
+        {"method": "upsample", "fractions": largest},
+        {"method": "upsample", "mode": "stratified", "fractions": [[0, 1], [1, 1], [2, largest]]},
+        {"mode": "exact_by_weight"},
+    ]
+    for wish in wishes:
+        with pytest.raises(BadData, match=f"more than {2**30} rows; give smaller"):
+            sampled(guest=heavy, **wish)
