@@ -235,7 +235,8 @@ class SecureInformationRetrieval(Component[RetrievalParam]):
             records = text_rows.packed([column.take(rows) for column in values], offer.widths)
             return keyed_records.locked(tokens, records)
 
-        streams.send(ctx, Wire.records, work, n, to=guest, meter=meter)  # (5)
+        width = LABEL + text_rows.row_width(offer.widths)
+        streams.send(ctx, Wire.records, work, n, to=guest, meter=meter, width=width)  # (5)
         n_found = ctx.get(Wire.coverage)  # (6)
         if not 0 <= n_found <= min(asked.n, n):
             raise ProtocolViolation(guest, Wire.coverage.name, "more ids than there are")

@@ -1,7 +1,7 @@
 """Long columns of bytes between two parties: computed on several cores, sent while computing.
 
-A column of n rows travels as ceil(n / CHUNK) messages of one kind; the receiver knows n before,
-so that what arrives can be checked.
+A column of n rows travels as ceil(n / CHUNK) messages of one kind, or more where rows are wide; the
+receiver knows n and the width before, so that what arrives can be checked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ Bytes2D = NDArray[np.uint8]
 Work = Callable[[slice], Bytes2D]
 
 CHUNK = 65536
-"""Rows of a message."""
+"""Rows of a message, at most."""
+CHUNK_BYTES = 1 << 27
+"""Bytes of a message, at most, if that is one row or more."""
 PART = 2048
 """Rows that a thread computes at a time, at most. Its C calls release the interpreter lock."""
 
@@ -38,19 +40,26 @@ class Meter:
         self.ctx.report.progress(min(self.done / self.total, 1.0))
 
 
-def computed(work: Work, n: int, cores: int) -> Iterator[Bytes2D]:
+def chunk_rows(width: int) -> int:
+    """Rows of a message, if they are so wide. CHUNK of ids under any key."""
+    return min(CHUNK, max(1, CHUNK_BYTES // max(1, width)))
+
+
+def computed(work: Work, n: int, cores: int, rows: int | None = None) -> Iterator[Bytes2D]:
     """``work(part)`` for consecutive parts of ``range(n)``, in order, on ``cores`` threads.
 
-    Threads stay ahead of the consumer by about a chunk, so sending does not idle them.
+    rows: of a chunk; None: CHUNK. Threads stay ahead of the consumer by about a chunk, so sending
+    does not idle them.
     """
     ahead: deque[Future[Bytes2D]] = deque()
     pool = ThreadPoolExecutor(cores, thread_name_prefix="psi")
     # Small columns are cut finer, so that slow methods keep all cores busy to the end.
-    size = min(PART, max(-(-n // (4 * cores)), 1))
+    chunk = CHUNK if rows is None else rows
+    size = min(PART, max(-(-n // (4 * cores)), 1), max(-(-chunk // cores), 1))
     try:
         for at in range(0, n, size):
             ahead.append(pool.submit(work, slice(at, min(at + size, n))))
-            if len(ahead) > cores + CHUNK // size:
+            if len(ahead) > cores + chunk // size:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
@@ -58,25 +67,37 @@ def computed(work: Work, n: int, cores: int) -> Iterator[Bytes2D]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def chunked(parts: Iterable[Bytes2D]) -> Iterator[Bytes2D]:
-    """The same rows in chunks of CHUNK (the last one maybe shorter)."""
+def chunked(parts: Iterable[Bytes2D], rows: int | None = None) -> Iterator[Bytes2D]:
+    """The same rows in chunks of so many, None: CHUNK (the last one maybe shorter)."""
+    chunk = CHUNK if rows is None else rows
     held: list[Bytes2D] = []
-    rows = 0
+    have = 0
     for part in parts:
         held.append(part)
-        rows += len(part)
-        if rows >= CHUNK:
-            yield np.concatenate(held)
-            held, rows = [], 0
-    if rows:
+        have += len(part)
+        if have >= chunk:
+            whole = np.concatenate(held)
+            # Parts need not divide a chunk, and the receiver counts rows.
+            cut = have - have % chunk
+            yield from (whole[at : at + chunk] for at in range(0, cut, chunk))
+            held, have = [whole[cut:]], have - cut
+    if have:
         yield np.concatenate(held)
 
 
 def send(
-    ctx: Ctx, message: Message[Bytes2D], work: Work, n: int, *, to: Party, meter: Meter
+    ctx: Ctx,
+    message: Message[Bytes2D],
+    work: Work,
+    n: int,
+    *,
+    to: Party,
+    meter: Meter,
+    width: int = 0,
 ) -> None:
-    """Compute a column of n rows and send it chunk by chunk."""
-    for chunk in chunked(computed(work, n, ctx.cores)):
+    """Compute a column of n rows and send it chunk by chunk. width: of rows wider than ids."""
+    rows = chunk_rows(width)
+    for chunk in chunked(computed(work, n, ctx.cores, rows), rows):
         ctx.remote(message, chunk, to=to)
         meter.add(len(chunk))
 
@@ -85,8 +106,9 @@ def receive(
     ctx: Ctx, message: Message[Bytes2D], n: int, width: int, *, source: Party
 ) -> Iterator[Bytes2D]:
     """The chunks of a column of n rows. Raises ProtocolViolation for any other shape."""
-    for at in range(0, n, CHUNK):
-        chunk, expected = ctx.get(message, source=source), (min(CHUNK, n - at), width)
+    rows = chunk_rows(width)
+    for at in range(0, n, rows):
+        chunk, expected = ctx.get(message, source=source), (min(rows, n - at), width)
         if chunk.dtype != np.uint8 or chunk.shape != expected:
             raise ProtocolViolation(
                 source, message.name, f"{chunk.dtype}{chunk.shape} came, not uint8{expected}"

@@ -80,6 +80,35 @@ def test_a_fault_in_a_part_ends_the_stream_and_its_threads(small_chunks):
     assert not [t for t in threading.enumerate() if t.name.startswith("psi")]
 
 
+@pytest.mark.parametrize("cores", [1, 2, 16, 64])
+@pytest.mark.parametrize("n", [0, 65_536, 65_537, 100_000, 200_000])
+def test_messages_have_the_rows_that_the_receiver_expects_on_any_number_of_cores(n, cores):
+    parts = streams.computed(lambda part: np.zeros((part.stop - part.start, 1)), n, cores)
+    sizes = [len(chunk) for chunk in streams.chunked(parts)]
+    assert sizes == [min(streams.CHUNK, n - at) for at in range(0, n, streams.CHUNK)]
+
+
+def test_messages_of_wide_rows_have_fewer_of_them(monkeypatch):
+    assert streams.chunk_rows(2048) == streams.CHUNK
+    assert streams.chunk_rows(1 << 16) == 2048
+    assert streams.chunk_rows(1 << 30) == 1
+    monkeypatch.setattr(streams, "CHUNK_BYTES", 100)
+    column = np.repeat(digests(7), 2, axis=1)[:, :40]
+
+    def host(ctx):
+        ctx.cores = 3
+        meter = streams.Meter(ctx, 7)
+        message = psi_commutative.Wire.blinded
+        streams.send(ctx, message, lambda p: column[p], 7, to=GUEST_, meter=meter, width=40)
+
+    def guest(ctx):
+        return list(streams.receive(ctx, psi_commutative.Wire.blinded, 7, 40, source=HOST_))
+
+    found, _ = inproc.run({GUEST_: guest, HOST_: host}, Ctx)
+    assert [len(chunk) for chunk in found[GUEST_]] == [2, 2, 2, 1]
+    assert_array_equal(np.concatenate(found[GUEST_]), column)
+
+
 def ids(*numbers):
     return pa.array([f"é{n}" for n in numbers])
 
