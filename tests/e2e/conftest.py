@@ -154,8 +154,13 @@ def write_parties(
                 writer.writerow([ids[i], *shown])
 
 
-def vertical_job(*, max_iter: int = 3, key_length: int = 1024, arbiter: int = 10000) -> tuple:
-    """DSL and configuration of reader, transform, intersection, LR and evaluation."""
+def vertical_job(
+    *, max_iter: int = 3, key_length: int = 1024, arbiter: int = 10000, slow: bool = False
+) -> tuple:
+    """DSL and configuration of reader, transform, intersection, LR and evaluation.
+
+    slow: by Paillier and to the last iteration, so that something can happen in the middle.
+    """
     chain = [
         ("reader_0", "Reader", None, {"data": ["data"]}),
         ("data_transform_0", "DataTransform", "data", {"data": ["data"], "model": ["model"]}),
@@ -185,6 +190,8 @@ def vertical_job(*, max_iter: int = 3, key_length: int = 1024, arbiter: int = 10
         "init_param": {"init_method": "zeros"},
         "encrypt_param": {"key_length": key_length},
     }
+    if slow:
+        lr |= {"tol": 1e-30, "encrypt_param": {"method": "Paillier", "key_length": key_length}}
     conf = {
         "dsl_version": 2,
         "initiator": {"role": "guest", "party_id": 9999},

@@ -43,7 +43,7 @@ def until_running(node, job_id, component="hetero_lr_0"):
 
 def started(node, **settings):
     """A job whose training takes a few seconds, once it trains."""
-    reply = node.submit(*vertical_job(max_iter=60, **settings))
+    reply = node.submit(*vertical_job(max_iter=30, slow=True, **settings))
     assert reply["retcode"] == 0, reply
     return reply["jobId"], until_running(node, reply["jobId"])
 

@@ -16,8 +16,7 @@ def busy(own_node, tmp_path):
     write_parties(tmp_path)
     for role in ("guest", "host"):
         own_node.upload(tmp_path / f"{role}.csv", "e2e", role)
-    dsl, conf = vertical_job(max_iter=30, key_length=2048)
-    conf["component_parameters"]["common"]["hetero_lr_0"]["tol"] = 1e-30
+    dsl, conf = vertical_job(max_iter=30, slow=True)
     job_id = own_node.submit(dsl, conf)["jobId"]
     while not any(
         task["f_component_name"] == "hetero_lr_0" and task["f_status"] == "running"

@@ -90,7 +90,7 @@ def test_a_site_shows_only_its_own_party(sites):
 
 
 def test_a_gateway_killed_and_restarted_does_not_stop_the_job(sites):
-    dsl, conf = vertical_job(max_iter=40, arbiter=10001)
+    dsl, conf = vertical_job(max_iter=20, slow=True, arbiter=10001)
     reply = sites["guest"].submit(dsl, conf)
     until_training(sites["guest"], reply["jobId"])
     sites["host"].kill("gateway")
