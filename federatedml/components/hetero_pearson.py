@@ -249,8 +249,9 @@ def _warn_if_few(ctx: Ctx, n_rows: int, theirs: int, peer: Party) -> None:
 def _told(ctx: Ctx, local: Local, peer: Party) -> Chosen:
     """The peer's chosen columns. Raises ProtocolViolation; at a host BadData for other rows."""
     found = ctx.get(Wire.chosen, source=peer)
-    if len(found.names) != len(found.varies) or not found.names:
-        raise ProtocolViolation(peer, Wire.chosen.name, "no columns, or names of others")
+    k = len(found.names)
+    if not k == len(found.varies) == len(set(found.names)) or not k:
+        raise ProtocolViolation(peer, Wire.chosen.name, "no columns, or not a name for each")
     if ctx.role == HOST and found.rows != agreement.digest(local.frame.ids, found.salt):
         raise BadData(
             f"{ctx.name}: guest and host hold different rows, or in another order; give them the "

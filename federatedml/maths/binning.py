@@ -98,7 +98,12 @@ def bucket_points(column: Column, bin_num: int) -> Points:
         return known
     ends = np.array([0.0]) if column.n_zeros else known[:0]
     low, high = (f(np.concatenate([known, ends])) for f in (np.min, np.max))
-    inner = low + np.arange(1, bin_num) * ((high - low) / bin_num)
+    with np.errstate(over="ignore", invalid="ignore"):
+        width = (high - low) / bin_num
+        inner = low + np.arange(1, bin_num) * width
+    if np.isinf(width):  # further apart than any float is large
+        share = np.arange(1, bin_num) / bin_num
+        inner = low * (1 - share) + high * share
     return np.unique(np.append(np.minimum(inner, high), high))
 
 

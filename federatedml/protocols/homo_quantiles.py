@@ -75,7 +75,8 @@ class Wire:
         {ARBITER},
         CLIENTS,
         kind="plain",
-        reveals="between which values the quantiles of all parties' rows lie",
+        reveals="between which values the quantiles of all parties' rows lie; of a feature with no "
+        "more values than bins, those that rows share",
     )
     cuts = Message[CommonCuts](
         {ARBITER}, CLIENTS, kind="plain", reveals="the cuts; which features have missing values"

@@ -249,7 +249,9 @@ def test_tables_without_rows_and_twins_and_unknown_columns_are_refused():
 
 
 @pytest.mark.parametrize(
-    "answer", [Chosen([], []), Chosen(["a"], [True, False])], ids=["none", "unequal"]
+    "answer",
+    [Chosen([], []), Chosen(["a"], [True, False]), Chosen(["a", "a"], [True, False])],
+    ids=["none", "unequal", "twins"],
 )
 def test_a_peer_that_names_other_columns_than_it_counts_breaks_the_protocol(answer):
     def host(ctx):

@@ -233,3 +233,10 @@ def test_a_column_without_points_has_no_bins():
         binning.binned(np.zeros((3, 1)), [0], [np.empty(0)])
     assert not len(binning.quantile_points(Column(np.array([np.nan])), 3))
     assert not len(binning.bucket_points(Column(np.array([np.nan])), 3))
+
+
+def test_intervals_between_the_largest_numbers_are_of_one_width():
+    values = np.array([-1.6e308, 1.6e308, 0.0])
+    found = binning.bucket_points(Column(values), 4)
+    np.testing.assert_allclose(found, [-0.8e308, 0.0, 0.8e308, 1.6e308], atol=1e293)
+    assert binning.bucket_points(Column(values), 1).tolist() == [1.6e308]
