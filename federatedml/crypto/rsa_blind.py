@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from federatedml.crypto import hashing
 from federatedml.crypto.commutative import columns, numbers
 from federatedml.crypto.hashing import Bytes2D
+from federatedml.crypto.multiexp import inverses
 from federatedml.crypto.ristretto import InvalidElement
 
 E = 65537
@@ -65,8 +66,8 @@ class PublicKey:
     def finish(self, signed: Bytes2D, rs: Bytes2D, seeds: Bytes2D) -> Bytes2D:
         """Tokens (n, digest) from blindly signed ids. Raises InvalidElement."""
         n = self.n
-        pairs = zip(self._checked(signed), numbers(rs), strict=True)
-        plain = columns([y * gmpy2.invert(r, n) % n for y, r in pairs], self.width)
+        pairs = zip(self._checked(signed), inverses(numbers(rs), n), strict=True)
+        plain = columns([y * r % n for y, r in pairs], self.width)
         return hashing.finals(plain, seeds, self.hashes.final)
 
     def _checked(self, rows: Bytes2D) -> list[Any]:
