@@ -34,6 +34,7 @@ _FAULTS = (
     ArithmeticError,
     AttributeError,
     LookupError,
+    OSError,  # Arrow's word for a stream that is none
     RecursionError,
     TypeError,
     ValueError,

@@ -108,6 +108,15 @@ def test_a_table_that_points_outside_itself_is_malformed():
         as_arrow(stream.replace(np.array([0, 3, 7], np.int32).tobytes(), offsets.tobytes()))
 
 
+@pytest.mark.parametrize("mark", [-2, 7, 2**31 - 1])
+def test_a_table_in_no_stream_of_arrow_is_malformed(mark):
+    stream = arrow_payload(pa.table({"x": ["abc"]}))
+    assert stream[:4] == b"\xff" * 4
+    for start in (np.array([mark], np.int32).tobytes(), b"\xff" * 4 + np.int32(mark).tobytes()):
+        with pytest.raises(codec.Malformed):
+            as_arrow(start + stream[len(start) :])
+
+
 def test_parts_of_another_type_are_malformed():
     parts = [[1, 1], [0, 0], [], []]
     with pytest.raises(codec.Malformed):
