@@ -35,13 +35,14 @@ class NotANumber(ValueError):
 def numbers(texts: Texts, name: str, words: Iterable[str] = MISSING_WORDS) -> Floats:
     """(n,) floats; missing is nan. words: texts that mean missing.
 
+    name: of the column, as all parties may read it.
     Raises BadData at the first text that is neither a number nor such a word.
     """
     try:
         return floats(texts, words)
     except NotANumber as error:
         raise BadData(
-            f"column {name!r}, row {error.at + 1}: not a number; declare the text as missing "
+            f"{name}, row {error.at + 1}: not a number; declare the text as missing "
             "(missing_impute) or the column as text (data_type or exclusive_data_type str)"
         ) from None
 
@@ -69,8 +70,8 @@ def whole(values: Floats, name: str, kind: str) -> Floats:
     wrong = np.flatnonzero((values != np.floor(values)) & ~np.isnan(values))
     if len(wrong):
         raise BadData(
-            f"column {name!r}, row {int(wrong[0]) + 1}: not a whole number, but its type is "
-            f"{kind}; use float64"
+            f"{name}, row {int(wrong[0]) + 1}: not a whole number, but its type is {kind}; use "
+            "float64"
         )
     return values
 
@@ -95,7 +96,7 @@ def labels(texts: Texts, name: str, kind: str) -> NDArray[Any] | pa.Array:
         raise BadData(f"label column {name!r}, row {row}: no label; every row needs one")
     if kind not in WHOLE_TYPES:
         return values
-    return whole(values, name, kind).astype(np.int64)
+    return whole(values, f"label column {name!r}", kind).astype(np.int64)
 
 
 def first_unparsable(texts: Texts, kind: pa.DataType) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ DEFAULT_MATCH_ID = "match_id"
 
 _TEXT = "str"
 _NAMED_IN_ERRORS = 3
-"""Errors are read at every party: they name no more of a party's columns than needed."""
+"""Errors are read at every party: they name columns of the configuration at most, and few. What
+a party calls others is in its own log."""
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,10 @@ def _dense(raw: RawTable, form: Format, wishes: Wishes) -> Parsed:
     header = [name for name in columns if name not in taken]
     if wishes.header is not None:
         if lacking := [name for name in wishes.header if name not in columns]:
+            LOG.error("the table lacks: %s", _few(lacking))
             raise BadData(
-                f"the table lacks {len(lacking)} columns that the model was fitted on: "
-                f"{_few(lacking)}"
+                f"the table lacks {len(lacking)} columns that the model was fitted on; this "
+                "party's log says which"
             )
         header = wishes.header
     match_id = _picked(match_names, wishes) if match_names else None
@@ -183,10 +188,13 @@ def _features(
         texts = columns[name]
         if kinds[name] == _TEXT:
             return
-        values = parsing.numbers(texts, name, words)
-        x[:, at] = (
-            parsing.whole(values, name, kinds[name]) if kinds[name] in WHOLE_TYPES else values
-        )
+        shown, kind = f"feature x{at}", kinds[name]
+        try:
+            values = parsing.numbers(texts, shown, words)
+            x[:, at] = parsing.whole(values, shown, kind) if kind in WHOLE_TYPES else values
+        except BadData:
+            LOG.error("feature x%d is column %r", at, name)
+            raise
         if outlying is not None:
             known = pc.is_in(texts, value_set=pa.array(wishes.outliers, texts.type))
             outlying[:, at] = parsing.one(known).to_numpy(zero_copy_only=False)

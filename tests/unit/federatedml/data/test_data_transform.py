@@ -237,12 +237,12 @@ def test_transform_aligns_to_the_header_of_the_fit(tmp_path):
 
 def test_transform_names_how_many_columns_are_missing():
     _, model, _ = run(dense(["x0", "x1"], [("a", "1", "2")]))
-    with pytest.raises(BadData, match="lacks 1 columns that the model was fitted on: x1"):
+    with pytest.raises(BadData, match="lacks 1 columns that the model was fitted on; this"):
         run(dense(["x0"], [("a", "1")]), model=model)
 
 
 REFUSED = {
-    "text": (dense(["x"], [("a", "1"), ("b", "secret")]), {}, "column 'x', row 2: not a number"),
+    "text": (dense(["x"], [("a", "1"), ("b", "secret")]), {}, "feature x0, row 2: not a number"),
     "fraction": (
         dense(["x"], [("a", "1"), ("b", "1.5")]), {"data_type": "int"}, "row 2: not a whole",
     ),
@@ -278,6 +278,21 @@ def test_refused_with_column_and_row_and_without_the_value(case):
         run(table, **given)
     assert reason in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [{}, {"data_type": "int"}], ids=["text", "fraction"])
+def test_errors_that_all_parties_read_do_not_say_what_a_party_calls_its_columns(given, caplog):
+    table = dense(["debt", "income"], [("a", "1", "1"), ("b", "1", "1.5" if given else "secret")])
+    with pytest.raises(BadData, match="feature x1, row 2") as refused:
+        run(table, **given)
+    assert "income" not in str(refused.value)
+    assert "feature x1 is column 'income'" in caplog.text
+    assert "secret" not in caplog.text
+    _, model, _ = run(dense(["debt", "income"], [("a", "1", "2")]))
+    with pytest.raises(BadData) as refused:
+        run(dense(["debt"], [("a", "1")]), model=model)
+    assert "income" not in str(refused.value)
+    assert "lacks: income" in caplog.text
 
 
 @pytest.mark.parametrize(
