@@ -158,9 +158,15 @@ def checked_start(
             "model input out"
         )
     if start.param.classes != mine.param.classes or start.param.tree_dim != mine.param.tree_dim:
-        raise BadModel(f"{component}: the model to start from was trained for other labels")
+        raise BadModel(
+            f"{component}: the model to start from was trained for other labels; train "
+            "from data with the same classes, or leave the model input out"
+        )
     if start.meta.task_type != mine.meta.task_type:
-        raise BadModel(f"{component}: the model to start from is of another task_type")
+        raise BadModel(
+            f"{component}: the model to start from is of another task_type; give the same, or "
+            "leave the model input out"
+        )
     for name in ("objective_meta", "learning_rate", "zero_as_missing"):
         if getattr(start.meta, name) != getattr(mine.meta, name):  # they hold for all trees
             raise BadModel(

@@ -185,7 +185,8 @@ def label_classes(frame: Frame, component: str) -> list[Label]:
     if len(found) > max(2, frame.n_rows // 2):
         raise BadData(
             f"{component}: {len(found)} classes in {frame.n_rows} rows; every class needs two rows "
-            "or more on average. For labels that are quantities take a regression (HeteroLinR)"
+            "or more on average. For labels that are quantities take a regression (HeteroLinR, "
+            "or task_type regression of trees)"
         )
     if all(isinstance(c, float) and c.is_integer() for c in found):
         found = [int(c) for c in found]

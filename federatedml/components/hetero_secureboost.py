@@ -235,7 +235,10 @@ class HeteroSecureBoost(Trainer[HeteroBoostingParams]):
                 "loss_history": losses,
                 "best_iteration": param.best_iteration,
                 "is_converged": rounds.is_converged,
-                "feature_importance": {o.fullname: o.importance for o in param.feature_importances},
+                "feature_importance": {
+                    o.fullname: int(o.importance) if kind == "split" else o.importance
+                    for o in param.feature_importances
+                },
                 **({"security": security} if security else {}),
             }
         )

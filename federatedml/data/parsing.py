@@ -67,7 +67,8 @@ def floats(texts: Texts, words: Iterable[str] = MISSING_WORDS) -> Floats:
 
 def whole(values: Floats, name: str, kind: str) -> Floats:
     """The same values, proven to be whole numbers or missing. Raises BadData with the row."""
-    wrong = np.flatnonzero((values != np.floor(values)) & ~np.isnan(values))
+    with np.errstate(invalid="ignore"):  # infinite ones are none either
+        wrong = np.flatnonzero((values - np.floor(values) != 0.0) & ~np.isnan(values))
     if len(wrong):
         raise BadData(
             f"{name}, row {int(wrong[0]) + 1}: not a whole number, but its type is {kind}; use "

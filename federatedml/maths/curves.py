@@ -125,7 +125,7 @@ def roc(ranking: Ranking) -> Curve:
     scores = ranking.distinct
     counts = ranking.at(np.append(scores[1:], -np.inf))
     bent = (np.diff(counts.tp, 2) != 0) | (np.diff(counts.fp, 2) != 0)
-    corner = np.concatenate([[True], bent, [True]])
+    corner = np.concatenate([[True], bent, [True]])[: len(scores)]  # of one score one
     tp = np.concatenate([[0], counts.tp[corner]])
     fp = np.concatenate([[0], counts.fp[corner]])
     thresholds = np.concatenate([[scores[0] + 1.0], scores[corner]])

@@ -87,6 +87,16 @@ def test_f1_and_quantile_pr_are_scikit_learns_at_their_thresholds():
         assert r == pytest.approx(sk.recall_score(y, scores > threshold))
 
 
+def test_scores_that_are_all_equal_have_the_diagonal_for_a_roc_curve():
+    ranking = curves.Ranking(np.array([0, 1, 1, 0]), np.full(4, 0.3))
+    roc = curves.roc(ranking)
+    assert roc.x.tolist()[0] == roc.y.tolist()[0] == 0.0
+    assert roc.x.tolist()[-1] == roc.y.tolist()[-1] == 1.0
+    assert (roc.x == roc.y).all()
+    assert curves.auc(ranking) == 0.5
+    assert curves.ks(ranking)[0] == 0.0
+
+
 def test_roc_holds_the_corners_of_scikit_learns_curve_and_ends_in_one_one():
     y, scores = sample(60)
     roc = curves.roc(curves.Ranking(y, scores))

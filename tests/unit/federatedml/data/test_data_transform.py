@@ -13,6 +13,7 @@ from scipy import sparse
 from federatedml import archive, runner
 from federatedml.component import Ctx, Inputs, NamedData
 from federatedml.components.data_transform import DataTransform
+from federatedml.data import parsing
 from federatedml.data.frame import Frame, RawSchema, RawTable
 from federatedml.errors import BadData, BadParameters
 from federatedml.params import parse
@@ -409,3 +410,9 @@ def test_dense_equals_its_twin_bit_for_bit(rows):
     twin = [[a, math.nan if b is None else b] for a, b, _ in rows]
     np.testing.assert_array_equal(frame.x, twin)
     assert frame.label.tolist() == [y for _, _, y in rows]
+
+
+@pytest.mark.parametrize("kind", ["int", "int64", "long"])
+def test_an_infinite_label_is_no_whole_number(kind):
+    with pytest.raises(BadData, match="row 2: not a whole number"):
+        parsing.labels(pa.array(["1", "inf", "0"]), "y", kind)
