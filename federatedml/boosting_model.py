@@ -185,11 +185,11 @@ def meta_of(params: BoostingParams, module: str, *, strategy: str = "std") -> Bo
     )
 
 
-def shown(shared: SharedTree, counts: NDArray[np.int64] | None) -> TreeParamOut:
-    """A party's copy as the model file has it. counts: (m,) rows of nodes, where known."""
+def nodes_of(shared: SharedTree) -> list[Node]:
+    """The nodes as the model file has them, but for what a question compares with."""
     tree, inner = shared.tree, shared.inner
     several = tree.weight.shape[1] > 1
-    nodes = [
+    return [
         Node(
             id=i,
             sitename=shared.sites[i],
@@ -203,6 +203,11 @@ def shown(shared: SharedTree, counts: NDArray[np.int64] | None) -> TreeParamOut:
         )
         for i in range(len(tree))
     ]
+
+
+def shown(shared: SharedTree, counts: NDArray[np.int64] | None) -> TreeParamOut:
+    """A party's copy as the model file has it. counts: (m,) rows of nodes, where known."""
+    tree, inner, nodes = shared.tree, shared.inner, nodes_of(shared)
     mine = np.flatnonzero(tree.feature >= 0).tolist()
     leaves = np.flatnonzero(~inner).tolist()
     return TreeParamOut(

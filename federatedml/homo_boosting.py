@@ -16,7 +16,13 @@ import numpy as np
 from scipy import sparse
 
 from federatedml import boosting_model, boosting_side, homo_side
-from federatedml.boosting_model import BoostingModel, BoostingParam, Importance, Node, TreeParamOut
+from federatedml.boosting_model import (
+    BoostingModel,
+    BoostingParam,
+    Importance,
+    SharedTree,
+    TreeParamOut,
+)
 from federatedml.boosting_params import HomoBoostingParams
 from federatedml.boosting_side import Target
 from federatedml.crypto import summable
@@ -27,7 +33,7 @@ from federatedml.homo_trees import BinnedRows, Grown, HomoTurn, rounded
 from federatedml.lr_model import Label
 from federatedml.maths import trees
 from federatedml.maths.glm import Floats, Matrix
-from federatedml.maths.trees import LEAF, Tree
+from federatedml.maths.trees import Tree
 
 LOG = logging.getLogger(__name__)
 
@@ -232,23 +238,11 @@ def begun_digest(start: BoostingModel | None) -> bytes:
 
 def shown(tree: Tree, site: str) -> TreeParamOut:
     """A tree as the model file has it: every question at its node."""
-    several, inner = tree.weight.shape[1] > 1, tree.feature != LEAF
-    nodes = [
-        Node(
-            id=i,
-            sitename=site,
-            fid=int(tree.feature[i]),
-            bid=float(tree.threshold[i]) if inner[i] else 0.0,
-            weight=0.0 if several else float(tree.weight[i, 0]),
-            mo_weight=tree.weight[i].tolist() if several else [],
-            is_leaf=not inner[i],
-            left_nodeid=int(tree.left[i]),
-            right_nodeid=int(tree.right[i]),
-            missing_dir=-1 if tree.missing_left[i] else 1,
-        )
-        for i in range(len(tree))
-    ]
-    leaves = np.flatnonzero(~inner).tolist()
+    shared = SharedTree(tree, [site] * len(tree))
+    nodes = boosting_model.nodes_of(shared)
+    for node, inner, threshold in zip(nodes, shared.inner, tree.threshold, strict=True):
+        node.bid = float(threshold) if inner else 0.0
+    leaves = np.flatnonzero(~shared.inner).tolist()
     return TreeParamOut(tree=nodes, leaf_count={i: int(tree.count[i]) for i in leaves})
 
 

@@ -196,6 +196,16 @@ def siblings(parents: Any, small: Any, is_left: NDArray[np.bool_]) -> Any:
     return both.reshape(2 * len(small), *small.shape[1:])
 
 
+def summed(
+    codes: Codes, n_bins: int, at: NDArray[np.int32], nodes: list[int], stats: Floats, cores: int
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Histograms of these nodes. at: (n,) the node of each row, below 0 where it does not count."""
+    place = np.full(max(int(at.max(initial=0)), *nodes) + 2, -1, dtype=np.int32)
+    place[nodes] = np.arange(len(nodes))  # and the last one is for rows below 0
+    rows = np.flatnonzero(place[at] >= 0)
+    return histograms(codes, n_bins, rows, place[at[rows]], len(nodes), stats[rows], cores=cores)
+
+
 def next_level(
     codes: Codes,
     n_bins: int,
@@ -209,13 +219,8 @@ def next_level(
 
     at: (n,) the node of each row, below 0 where it does not count.
     """
-    summed, is_left = smaller(tree, parents.nodes)
-    place = np.full(len(tree.feature) + 1, -1, dtype=np.int32)  # the last for rows below 0
-    place[summed] = np.arange(len(summed))
-    rows = np.flatnonzero(place[at] >= 0)
-    small, few = histograms(
-        codes, n_bins, rows, place[at[rows]], len(summed), stats[rows], cores=cores
-    )
+    less, is_left = smaller(tree, parents.nodes)
+    small, few = summed(codes, n_bins, at, less, stats, cores)
     order = [child for node in parents.nodes for child in (tree.left[node], tree.right[node])]
     return Level(
         order, siblings(parents.sums, small, is_left), siblings(parents.counts, few, is_left)

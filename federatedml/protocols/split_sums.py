@@ -52,8 +52,6 @@ Words = NDArray[np.int64]
 
 MAX_CANDIDATES = 1 << 26
 MAX_NODES = 1 << 16
-LEAST_BITS = 22
-"""Lattice sums are of numbers modulo 2^22 at least."""
 
 
 @codec.wire_struct
@@ -204,7 +202,7 @@ def _word_bits(n_rows: int, value_bits: int | None) -> int:
     bits = lattice_sums.BUDGET_BITS + 1
     if value_bits is None:
         return bits
-    return min(bits, max(LEAST_BITS, value_bits + 1 + n_rows.bit_length()))
+    return min(bits, max(lattice_sums.MIN_WORD_BITS, value_bits + 1 + n_rows.bit_length()))
 
 
 def _checked_counts(ctx: Ctx, hosts: Sequence[Party]) -> dict[Party, int]:

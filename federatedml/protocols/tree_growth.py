@@ -32,7 +32,6 @@ from federatedml.maths import splits, trees
 from federatedml.maths.candidates import Best
 from federatedml.maths.glm import Floats
 from federatedml.maths.gradients import Rounded, Rows, Words
-from federatedml.maths.histograms import histograms
 from federatedml.maths.quantiles import Codes, Cuts
 from federatedml.maths.splits import TIE, Rules
 from federatedml.maths.trees import LEAF, Growing, Level
@@ -205,18 +204,9 @@ class GuestGrowth:
         total = sample.words.words.sum(axis=0)[None]
         front = Front([0], total, np.array([len(sample.rows)]))
         if self._ctx.me in plan[0]:
-            front.own = self._own_root()
+            front.own = self._own_level([0])
         front.theirs = self._asked([sample.rows], plan[0])
         return front
-
-    def _own_root(self) -> Level:
-        rows = self._sample.rows
-        node = np.zeros(len(rows), dtype=np.int32)
-        sums, counts = histograms(
-            self._own.codes, self._own.cuts.n_bins, rows, node, 1, self._stats[rows],
-            cores=self._ctx.cores,
-        )  # fmt: skip
-        return Level([0], sums, counts)
 
     def _next(self, parents: Front, parties: Sequence[Party]) -> Front:
         """Both children of every node that was divided."""
@@ -242,14 +232,17 @@ class GuestGrowth:
                 own.codes, own.cuts.n_bins, self._tree, self._counted, parents.own, self._stats,
                 self._ctx.cores,
             )  # fmt: skip
-        place = np.full(len(self._tree.feature) + 1, -1, dtype=np.int32)
-        place[order] = np.arange(len(order))
-        rows = np.flatnonzero(place[self._counted] >= 0)
-        sums, counts = histograms(
-            own.codes, own.cuts.n_bins, rows, place[self._counted[rows]], len(order),
-            self._stats[rows], cores=self._ctx.cores,
-        )  # fmt: skip
-        return Level(order, sums, counts)
+        return self._own_level(order)
+
+    def _own_level(self, nodes: list[int]) -> Level:
+        """Sums of the guest's own columns, without those of parents to subtract from."""
+        own = self._own
+        return Level(
+            nodes,
+            *trees.summed(
+                own.codes, own.cuts.n_bins, self._counted, nodes, self._stats, self._ctx.cores
+            ),
+        )
 
     def _asked(self, rows: Sequence[Rows], parties: Sequence[Party]) -> dict[Party, Words]:
         """The sums of hosts that have candidates (2)."""
