@@ -1,0 +1,1 @@
+"""The web board: every job, chart and message of a site in a browser; fateflow over HTTP."""
