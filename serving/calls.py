@@ -1,0 +1,62 @@
+"""What a request is inside the process, whichever door it came through, and what it becomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from serving.codes import Code
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """One thing to score. features: of the guest, which never leave it. remote: what every host
+    gets to find its own features by. check: a row without features is an error of its own."""
+
+    index: int
+    features: dict[str, Any]
+    remote: dict[str, Any]
+    check: bool = False
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """One request. deadline: on the event loop's clock. version: the only one that may answer, ""
+    for whichever the service is bound to."""
+
+    case_id: str
+    service_id: str
+    rows: list[Row]
+    deadline: float
+    apply_id: str = ""
+    sequence: str = ""
+    version: str = ""
+
+
+class RowAnswer(msgspec.Struct, kw_only=True):
+    """data: ``{"score": ...}``, with ``"label"`` where there are classes; empty on an error."""
+
+    index: int
+    code: int = 0
+    message: str = ""
+    data: dict[str, Any] = {}
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """Of a whole call. model_id: the namespace. model_version: the table. loaded_ms: when this
+    process loaded it. fallback: how a host was done without, "" if it was not."""
+
+    rows: list[RowAnswer]
+    code: int = int(Code.OK)
+    message: str = ""
+    model_id: str = ""
+    model_version: str = ""
+    loaded_ms: int = 0
+    fallback: str = ""
+
+
+class Part(msgspec.Struct, kw_only=True):
+    """What a host answered for one row. data: {component name: its contribution}."""
+
+    code: int = 0
+    message: str = ""
+    data: dict[str, Any] = {}

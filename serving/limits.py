@@ -1,0 +1,82 @@
+"""How much work is taken on: in flight at once, and per second. What is over is refused at once.
+
+Everything here runs on one event loop, so nothing is locked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from serving.codes import Code, ServingFault
+
+UNLIMITED = 0.0
+
+
+class TokenBucket:
+    """Allows ``rate`` rows a second on average and that many at once."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._tokens, self._at = rate, time.monotonic()
+
+    def take(self, rows: int) -> bool:
+        now = time.monotonic()
+        self._tokens = min(self.rate, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        if self._tokens < rows:
+            return False
+        self._tokens -= rows
+        return True
+
+
+class Limits:
+    """Counters of a process. in_flight: most requests that are worked on together.
+
+    Rates are per source: ``I_<service>`` of a call name, ``M_<version>_<namespace>`` of a model,
+    ``S_<service id>`` of a service, as FATE-Serving names the first two.
+    """
+
+    def __init__(self, in_flight: int) -> None:
+        self.most = in_flight
+        self.in_flight = 0
+        self.refused = 0
+        self._buckets: dict[str, TokenBucket] = {}
+
+    @property
+    def full(self) -> bool:
+        return self.in_flight >= self.most
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Count a request in and out. Raises ServingFault (124) if there is no room."""
+        if self.full:
+            self.refused += 1
+            raise overloaded(f"{self.most} requests are being answered")
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+    def check_rate(self, source: str, rows: int) -> None:
+        """Raises ServingFault (124) over the allowed rate. Batches count their rows."""
+        bucket = self._buckets.get(source)
+        if bucket is not None and not bucket.take(rows):
+            self.refused += 1
+            raise overloaded(f"{source} may take {bucket.rate:g} rows a second")
+
+    def set_rate(self, source: str, rate: float) -> None:
+        """rate: rows a second; 0 or less lifts the limit."""
+        if rate <= UNLIMITED:
+            self._buckets.pop(source, None)
+        else:
+            self._buckets[source] = TokenBucket(rate)
+
+    def rates(self) -> dict[str, float]:
+        return {source: bucket.rate for source, bucket in self._buckets.items()}
+
+
+def overloaded(why: str) -> ServingFault:
+    return ServingFault(Code.OVERLOAD, f"overload: {why}; try again later")
