@@ -1,0 +1,54 @@
+"""``/api/v1/server``, ``/api/v1/messages`` and ``/healthz``."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from flask import Blueprint, Response
+
+from fateboard import messages
+from fateboard.board import answer, board
+from fateboard.errors import Refused
+from fateboard.jobs import mapping, text
+from fateboard.shapes import ServerInfo
+
+blueprint = Blueprint("server", __name__)
+
+
+@blueprint.get("/api/v1/messages/<name:language>")
+def catalogue(language: str) -> Response:
+    """Read from the files, so that a changed catalogue shows without a restart."""
+    if language not in messages.LANGUAGES:
+        raise Refused(404, "no_page")
+    return answer(messages.catalogues()[language])
+
+
+@blueprint.get("/api/v1/server")
+def server() -> Response:
+    return answer(_info())
+
+
+@blueprint.get("/healthz")
+def health() -> Response:
+    info = _info()
+    return answer({"version": info.board_version, "flow_up": info.flow_up})
+
+
+catalogue.access = "open"  # type: ignore[attr-defined]
+health.access = "open"  # type: ignore[attr-defined]
+
+
+def _info() -> ServerInfo:
+    flow, problem, common = board().flow, "", {}
+    try:
+        common = mapping(flow.shared("info/common").data)
+    except Refused as error:
+        problem = error.code
+    return ServerInfo(
+        board_version=version("distaff"),
+        flow_url=flow.url,
+        flow_up=not problem,
+        flow_version=text(common.get("version")),
+        problem=problem,
+        party_id=text(common.get("party_id")),
+    )

@@ -1,0 +1,99 @@
+"""The board as a web application: what it is made of, and one mapping of errors to answers."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import pkgutil
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
+
+from fateboard import api, guard, messages
+from fateboard.board import Board, answer, board
+from fateboard.errors import Refused
+from fateboard.flow_client import Flow, Signer
+from fateboard.settings import Settings
+from fateboard.shapes import Fault
+
+log = logging.getLogger(__name__)
+
+LARGEST_BODY = 1 << 20
+
+
+class NameConverter(BaseConverter):
+    """Every id in an address (job, role, party, component, log type): a plain name. It cannot
+    start with a dot, so that none leads out of a folder."""
+
+    regex = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}"
+
+
+def build(settings: Settings, flow: Flow | None = None) -> Flask:
+    """The application. flow: in place of the one that ``settings`` name, in tests."""
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    app = Flask("fateboard", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.url_map.converters["name"] = NameConverter
+    app.extensions["board"] = Board(settings, flow or _flow(settings))
+    app.before_request(guard.check)
+    app.after_request(_tagged)
+    app.after_request(guard.secured)
+    for found in pkgutil.iter_modules(api.__path__):
+        module = importlib.import_module(f"{api.__name__}.{found.name}")
+        if hasattr(module, "blueprint"):
+            app.register_blueprint(module.blueprint)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(HTTPException, _unknown)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def fault(status: int, code: str, args: dict[str, str | float], retry_after_s: float) -> Response:
+    """An error in the reader's language."""
+    texts = board().texts[messages.language_of(request.headers.get("Accept-Language", ""))]
+    told = Fault(
+        code=code,
+        message=messages.filled(texts.get(f"fault.{code}", code), args),
+        hint=messages.filled(texts.get(f"fault.{code}.hint", ""), args),
+        retry_after_s=retry_after_s,
+    )
+    response = answer({"error": told}, status)
+    if retry_after_s:
+        response.headers["Retry-After"] = str(max(1, round(retry_after_s)))
+    return response
+
+
+def _flow(settings: Settings) -> Flow:
+    signer = Signer(settings.app_key, settings.secret_key) if settings.app_key else None
+    return Flow(
+        settings.flows,
+        signer=signer,
+        connect_s=settings.connect_timeout_ms / 1000,
+        read_s=settings.read_timeout_ms / 1000,
+    )
+
+
+def _tagged(response: Response) -> Response:
+    """ETag and 304 for every GET whose content is known before it is sent."""
+    if request.method == "GET" and response.status_code == 200 and not response.is_streamed:
+        if not response.headers.get("ETag"):
+            response.add_etag()
+        response.headers.setdefault("Cache-Control", "no-cache, private")
+        response.make_conditional(request.environ)
+    return response
+
+
+def _refused(error: Refused) -> Response:
+    return fault(error.status, error.code, error.args_shown, error.retry_after_s)
+
+
+def _unknown(error: HTTPException) -> Response:
+    code = {404: "no_page", 405: "wrong_method"}.get(error.code or 500, "bad_request")
+    args: dict[str, str | float] = {"method": request.method, "why": error.name}
+    return fault(error.code or 500, code, args, 0.0)
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("%s %s failed: %s", request.method, request.path, type(error).__name__)
+    return fault(500, "internal", {}, 0.0)

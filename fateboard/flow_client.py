@@ -1,0 +1,217 @@
+"""fateflow over HTTP: one pool of connections, signed where keys are set.
+
+Everything that goes wrong becomes a ``Refused`` that says what to do. Reads that many viewers ask
+for at once are made once (``shared``).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+import msgspec
+
+from fateboard.errors import Refused
+
+CONNECT_S, READ_S = 5.0, 10.0
+POOL = 32
+SHARED_S = 0.9
+SHARED_MOST = 256
+LARGEST_SHARED = 8 << 20
+CHOOSE_AGAIN_S = 30.0
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """FATE's envelope; ``meta`` only where an endpoint has one."""
+
+    retcode: int | None = None
+    retmsg: str = ""
+    data: Any = None
+    meta: Any = None
+
+
+class FlowRefused(Refused):
+    """fateflow answered, with a retcode other than 0."""
+
+    def __init__(self, retcode: int, retmsg: str) -> None:
+        super().__init__(502, "flow_refused", retcode=retcode, retmsg=retmsg[:2_000])
+        self.retcode, self.retmsg = retcode, retmsg
+
+
+class Signer(msgspec.Struct, frozen=True):
+    app_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        return f"Signer(app_key={self.app_key!r})"
+
+    def headers(self, path: str, body: bytes) -> dict[str, str]:
+        """What FATE's clients send: a time, a nonce, and the HMAC over both, path and body."""
+        stamp, nonce = str(int(time.time() * 1000)), str(uuid.uuid4())
+        signed = b"" if body in (b"", b"{}") else body
+        message = b"\n".join(
+            [stamp.encode(), nonce.encode(), self.app_key.encode(), path.encode(), signed, b""]
+        )
+        digest = hmac.new(self.secret_key.encode(), message, hashlib.sha1).digest()
+        return {
+            "TIMESTAMP": stamp,
+            "NONCE": nonce,
+            "APP_KEY": self.app_key,
+            "SIGNATURE": base64.b64encode(digest).decode(),
+        }
+
+
+class Flow:
+    """Of several ``urls`` the first that answers is used, and chosen anew when it fails."""
+
+    def __init__(
+        self,
+        urls: list[str],
+        *,
+        signer: Signer | None = None,
+        connect_s: float = CONNECT_S,
+        read_s: float = READ_S,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._urls = [url.rstrip("/") for url in urls]
+        self._signer = signer
+        self._current, self._chosen_at = self._urls[0], 0.0
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+        self.requests = 0
+        limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
+        timeout = httpx.Timeout(read_s, connect=connect_s)
+        self._http = httpx.Client(
+            timeout=timeout, limits=limits, transport=transport, trust_env=False
+        )
+
+    @property
+    def url(self) -> str:
+        return self._current
+
+    def close(self) -> None:
+        self._http.close()
+
+    def data(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """``data`` of a successful answer. Raises FlowRefused, Refused."""
+        return self.reply(path, body).data
+
+    def reply(self, path: str, body: Mapping[str, Any] | None = None) -> Reply:
+        """A whole successful answer of POST /v1/<path>. Raises FlowRefused, Refused."""
+        reply = self._decoded(path, self._post(path, body or {}))
+        if reply.retcode != 0:
+            raise FlowRefused(-1 if reply.retcode is None else reply.retcode, reply.retmsg)
+        return reply
+
+    def shared(
+        self, path: str, body: Mapping[str, Any] | None = None, *, keep_s: float = SHARED_S
+    ) -> Reply:
+        """``reply`` of a read; all who ask the same within ``keep_s`` get one answer."""
+        key = path.encode() + b"\n" + msgspec.json.encode(body or {}, order="sorted")
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is None or not kept.fresh(keep_s):
+                kept = self._kept[key] = _Kept()
+            self._kept.move_to_end(key)
+            while len(self._kept) > SHARED_MOST:
+                self._kept.popitem(last=False)
+        return kept.get(lambda: self.reply(path, body))
+
+    @contextlib.contextmanager
+    def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[httpx.Response]:
+        """An answer that is a file, read piece by piece. Raises FlowRefused where it is none."""
+        content = msgspec.json.encode(body)
+        with self._faults(), self._http.stream(**self._request(path, content)) as response:
+            if "json" in response.headers.get("content-type", "json"):
+                response.read()
+                reply = self._decoded(path, response.content)
+                raise FlowRefused(reply.retcode or response.status_code, reply.retmsg)
+            yield response
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> bytes:
+        content = msgspec.json.encode(body)
+        with self._faults():
+            response = self._http.request(**self._request(path, content))
+        self.requests += 1
+        if response.status_code >= 500:
+            raise Refused(502, "flow_failed", url=self._current, http_status=response.status_code)
+        return response.content
+
+    def _request(self, path: str, content: bytes) -> dict[str, Any]:
+        headers = {"content-type": "application/json"}
+        if self._signer:
+            headers |= self._signer.headers(f"/v1/{path}", content)
+        url = f"{self._choose()}/v1/{path}"
+        return {"method": "POST", "url": url, "content": content, "headers": headers}
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            self._chosen_at = 0.0
+            raise Refused(503, "flow_down", url=self._current, retry_after_s=2.0) from None
+        except httpx.TimeoutException:
+            raise Refused(504, "flow_slow", url=self._current, retry_after_s=2.0) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._chosen_at = 0.0
+            why = type(error).__name__
+            raise Refused(503, "flow_broken", url=self._current, why=why) from None
+
+    def _decoded(self, path: str, content: bytes) -> Reply:
+        try:
+            return msgspec.json.decode(content, type=Reply)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise Refused(502, "flow_garbled", url=self._current, path=path) from None
+
+    def _choose(self) -> str:
+        """The first url that accepts a connection, looked at every half minute and after a
+        failure. With one url there is nothing to choose."""
+        now = time.monotonic()
+        if len(self._urls) > 1 and now - self._chosen_at > CHOOSE_AGAIN_S:
+            self._chosen_at = now
+            self._current = next(filter(self._answers, self._urls), self._urls[0])
+        return self._current
+
+    def _answers(self, url: str) -> bool:
+        try:
+            self._http.post(f"{url}/v1/version/get", json={"module": "FATEFlow"}, timeout=1.0)
+        except httpx.HTTPError:
+            return False
+        return True
+
+
+class _Kept:
+    """One answer, or the failure, for all who ask while it is made or fresh."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made_at: float | None = None
+        self._reply: Reply | None = None
+        self._error: Refused | None = None
+
+    def fresh(self, keep_s: float) -> bool:
+        return self._made_at is None or time.monotonic() - self._made_at < keep_s
+
+    def get(self, make: Callable[[], Reply]) -> Reply:
+        with self._lock:
+            if self._made_at is None:
+                try:
+                    self._reply = make()
+                except Refused as error:
+                    self._error = error
+                finally:
+                    self._made_at = time.monotonic()
+        if self._error:
+            raise self._error
+        assert self._reply is not None
+        return self._reply

@@ -1,0 +1,193 @@
+"""One job as one party sees it: its graph with ports, tasks, data sets, and why it failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fateboard.flow_client import Flow
+from fateboard.jobs import (
+    ENDED,
+    FAILED,
+    integer,
+    key_of,
+    listed,
+    mapping,
+    row_of,
+    rows_of,
+    shown,
+    text,
+)
+from fateboard.shapes import (
+    Dag,
+    DagEdge,
+    DagNode,
+    Dataset,
+    Failure,
+    JobDetail,
+    JobKey,
+    Port,
+    Task,
+)
+
+INPUT_PORTS = {
+    "data": "data",
+    "train_data": "data",
+    "validate_data": "data",
+    "test_data": "data",
+    "model": "model",
+    "isometric_model": "model",
+    "cache": "cache",
+}
+
+
+def detail(flow: Flow, key: JobKey) -> JobDetail:
+    """Raises Refused (404) for a job that is not here."""
+    rows = rows_of(flow, key.job_id)
+    row = row_of(rows, key)
+    asked = {"job_id": key.job_id, "role": key.role, "party_id": key.party_id}
+    everyones = listed(flow.shared("job/list/task", {"job_id": key.job_id}).data, "tasks")
+    mine = [task for task in everyones if key_of(task) == key]
+    dependency = mapping(flow.shared("pipeline/dag/dependency", asked).data)
+    view = mapping(flow.shared("tracking/job/data_view", asked).data)
+    dag = dag_of(dependency, mapping(row.get("dsl")))
+    common = mapping(mapping(mapping(row.get("runtime_conf")).get("job_parameters")).get("common"))
+    job = shown(row)
+    return JobDetail(
+        job=job,
+        dag=dag,
+        tasks=tasks_of(mine, dag),
+        datasets=datasets_of(view),
+        siblings=[other for other in map(key_of, rows) if other != key],
+        kind=text(common.get("job_type")) or "train",
+        waiting="" if job.status in ENDED else text(row.get("reason")),
+        failure=failure_of(row, everyones, key),
+        model_id=text(common.get("model_id")),
+        model_version=text(common.get("model_version")),
+    )
+
+
+def dag_of(dependency: dict[str, Any], dsl: dict[str, Any]) -> Dag:
+    """Nodes with the ports that the DSL names, and edges between them."""
+    modules = mapping(dependency.get("component_module"))
+    needed = mapping(dependency.get("component_need_run"))
+    upstream = mapping(dependency.get("dependencies"))
+    components = mapping(dsl.get("components"))
+    order = dependency.get("component_list")
+    names = [name for name in order if isinstance(name, str)] if isinstance(order, list) else []
+    edges = [edge for name in names for edge in _edges(name, upstream.get(name), components)]
+    nodes = [
+        DagNode(
+            name=name,
+            module=text(modules.get(name)),
+            need_run=needed.get(name) is not False,
+            inputs=_inputs(name, edges, mapping(components.get(name))),
+            outputs=_outputs(name, edges, mapping(components.get(name))),
+        )
+        for name in names
+    ]
+    return Dag(nodes=nodes, edges=edges)
+
+
+def _edges(name: str, upstream: Any, components: dict[str, Any]) -> list[DagEdge]:
+    found = []
+    for up in upstream if isinstance(upstream, list) else []:
+        source, kind_in = mapping(up).get("component_name"), mapping(up).get("type")
+        output = mapping(up).get("up_output_info")
+        if not isinstance(source, str) or not isinstance(kind_in, str):
+            continue
+        kind, index = output if isinstance(output, list) and len(output) == 2 else ("data", 0)
+        names = mapping(mapping(components.get(source)).get("output")).get(str(kind))
+        at = integer(index) or 0
+        known = isinstance(names, list) and 0 <= at < len(names)
+        port = str(names[at]) if known and isinstance(names, list) else str(kind)
+        found.append(
+            DagEdge(
+                source=source,
+                source_port=port,
+                target=name,
+                target_port=kind_in,
+                kind=INPUT_PORTS.get(kind_in, str(kind)),
+            )
+        )
+    return found
+
+
+def _inputs(name: str, edges: list[DagEdge], component: dict[str, Any]) -> list[Port]:
+    """What the DSL's ``input`` names, then what edges lead to."""
+    declared = mapping(component.get("input"))
+    ports = dict.fromkeys(mapping(declared.get("data")), "data")
+    for kind in ("model", "isometric_model", "cache"):
+        if declared.get(kind):
+            ports[kind] = INPUT_PORTS[kind]
+    for edge in edges:
+        if edge.target == name:
+            ports.setdefault(edge.target_port, edge.kind)
+    return [Port(name=port, kind=kind) for port, kind in ports.items()]
+
+
+def _outputs(name: str, edges: list[DagEdge], component: dict[str, Any]) -> list[Port]:
+    ports = {
+        str(port): kind
+        for kind, names in mapping(component.get("output")).items()
+        if kind in ("data", "model", "cache") and isinstance(names, list)
+        for port in names
+    }
+    for edge in edges:
+        if edge.source == name:
+            ports.setdefault(edge.source_port, edge.kind)
+    return [Port(name=port, kind=kind) for port, kind in ports.items()]
+
+
+def tasks_of(rows: list[dict[str, Any]], dag: Dag | None = None) -> list[Task]:
+    """The latest attempt of each component, in the order of the graph."""
+    latest: dict[str, Task] = {}
+    for row in rows:
+        task = task_of(row)
+        if task.component not in latest or latest[task.component].version <= task.version:
+            latest[task.component] = task
+    order = {node.name: i for i, node in enumerate(dag.nodes)} if dag else {}
+    return sorted(latest.values(), key=lambda task: order.get(task.component, len(order)))
+
+
+def task_of(row: dict[str, Any]) -> Task:
+    return Task(
+        component=text(row.get("component_name")),
+        module=text(row.get("component_module")),
+        status=text(row.get("party_status")) or text(row.get("status")),
+        version=integer(row.get("task_version")) or 0,
+        started_ms=integer(row.get("start_time")),
+        ended_ms=integer(row.get("end_time")),
+        elapsed_ms=integer(row.get("elapsed")),
+        error=text(row.get("error_report")),
+    )
+
+
+def datasets_of(view: dict[str, Any]) -> list[Dataset]:
+    return [
+        Dataset(role=role, party_id=str(party), component=str(component), table=str(table))
+        for role, parties in mapping(view.get("dataset")).items()
+        for party, readers in mapping(parties).items()
+        for component, table in mapping(readers).items()
+    ]
+
+
+def failure_of(row: dict[str, Any], tasks: list[dict[str, Any]], key: JobKey) -> Failure | None:
+    """The component that failed first, of all parties whose tasks this site holds; where none
+    of them says why, what fateflow says of the job (``reason`` is Distaff's own)."""
+    if row.get("status") not in FAILED:
+        return None
+    failed = [task for task in tasks if task.get("party_status") in FAILED]
+    told = [task for task in failed if text(task.get("error_report"))] or failed
+    reason = text(row.get("reason"))
+    if not told:
+        return Failure(component="", party="", mine=False, message=reason, detail="")
+    first = min(told, key=lambda task: integer(task.get("end_time")) or 1 << 62)
+    report = text(first.get("error_report")).strip()
+    at = key_of(first)
+    return Failure(
+        component=text(first.get("component_name")),
+        party=f"{at.role} {at.party_id}",
+        mine=at == key,
+        message=report.partition("\n")[0] or reason,
+        detail=report,
+    )
