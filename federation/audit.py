@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -58,21 +57,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str = ""
     hop: str = ""
     result: str = ""
-
-
-class ReportLine(msgspec.Struct, frozen=True, kw_only=True):
-    """What one message of a job amounts to between one pair, as ``distaff audit report`` shows."""
-
-    component: str
-    message: str
-    direction: str
-    src: str
-    dst: str
-    kind: str
-    reveals: str
-    result: str
-    count: int
-    size: int = msgspec.field(name="bytes")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +139,7 @@ class AuditLog:
 
     def _end_of_chain(self) -> tuple[int, str, int]:
         """Where to go on: next sequence number, digest of the last line, torn bytes removed."""
-        for path in reversed(_files(self.folder)):
+        for path in reversed(files(self.folder)):
             content = path.read_bytes()
             whole = content.rfind(b"\n") + 1
             if whole < len(content):
@@ -175,7 +159,7 @@ def audit_folder(home: Path) -> Path:
 def entries(home: Path, job: str = "") -> Iterator[Entry]:
     """All lines of a site, oldest first, or those of one job. Unreadable lines are left out:
     ``verify`` is what finds them."""
-    for path in _files(audit_folder(home)):
+    for path in files(audit_folder(home)):
         with path.open("rb") as file:
             for line in file:
                 try:
@@ -186,23 +170,6 @@ def entries(home: Path, job: str = "") -> Iterator[Entry]:
                     yield entry
 
 
-def report(home: Path, job: str) -> list[ReportLine]:
-    """What left and entered this site for a job, summed by message, pair and outcome."""
-    sums: dict[tuple[str, ...], list[int]] = defaultdict(lambda: [0, 0])
-    for e in entries(home, job):
-        key = (e.component, e.message, e.direction, e.src, e.dst, e.kind, e.reveals, e.result)
-        if e.what != "log":
-            sums[key][0] += 1
-            sums[key][1] += e.size
-    names = ("component", "message", "direction", "src", "dst", "kind", "reveals", "result")
-    return [
-        msgspec.convert(
-            {**dict(zip(names, key, strict=True)), "count": count, "bytes": size}, ReportLine
-        )
-        for key, (count, size) in sums.items()
-    ]
-
-
 def verify(home: Path) -> Verdict:
     """Follow the chain through all files. Cost: one SHA-256 of the whole log.
 
@@ -210,8 +177,8 @@ def verify(home: Path) -> Verdict:
     """
     expected: str | None = None
     sequence, count = 0, 0
-    files = _files(audit_folder(home))
-    for path in files:
+    days = files(audit_folder(home))
+    for path in days:
         with path.open("rb") as file:
             for number, raw in enumerate(file, 1):
                 line, where = raw.rstrip(b"\n"), f"{path.name}, line {number}"
@@ -219,13 +186,13 @@ def verify(home: Path) -> Verdict:
                 if problem:
                     return Verdict(
                         records=count,
-                        files=len(files),
+                        files=len(days),
                         last=expected or START,
                         problem=f"{where}: {problem}",
                     )
                 sequence, count = found + 1, count + 1
                 expected = hashlib.sha256(line).hexdigest()
-    return Verdict(records=count, files=len(files), last=expected or START)
+    return Verdict(records=count, files=len(days), last=expected or START)
 
 
 def _fault(line: bytes, expected: str | None, sequence: int) -> tuple[str, int]:
@@ -244,5 +211,6 @@ def _fault(line: bytes, expected: str | None, sequence: int) -> tuple[str, int]:
     return "", entry.sequence
 
 
-def _files(folder: Path) -> list[Path]:
+def files(folder: Path) -> list[Path]:
+    """The files of an audit log, oldest first."""
     return sorted(folder.glob(f"{_PREFIX}*.jsonl"))

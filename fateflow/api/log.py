@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import msgspec
@@ -11,15 +12,14 @@ from fateflow.api import asked
 from fateflow.api.envelope import answer, body, site
 from fateflow.api.files import tar_gz
 from fateflow.errors import DownloadError
-from fateflow.store import logs
+from fateflow.store import log_find, logs
 
 blueprint = Blueprint("log", __name__, url_prefix="/v1")
 
-MOST_LINES = 100_000
-
 
 class WhichLog(msgspec.Struct, frozen=True, kw_only=True):
-    """A log file. ``begin`` and ``end`` are line numbers from 1, both included."""
+    """A log file. ``begin`` and ``end`` are line numbers from 1, both included; a negative
+    ``begin`` counts from the end (ours)."""
 
     job_id: str
     log_type: str = "jobSchedule"
@@ -59,16 +59,35 @@ def size() -> Response:
 @blueprint.post("/log/cat")
 def cat() -> Response:
     wanted = body(WhichLog)
-    begin = max(wanted.begin or 1, 1)
-    end = min(wanted.end or begin + MOST_LINES - 1, begin + MOST_LINES - 1)
-    return answer(_shown(logs.cut(_file(wanted), begin, end)))
+    return answer(_shown(logs.cut(_file(wanted), wanted.begin or 1, wanted.end)))
 
 
 @blueprint.post("/log/tail")
 def tail() -> Response:
     """Our own: the last ``lines`` lines."""
     wanted = body(WhichLog)
-    return answer(_shown(logs.tail(_file(wanted), min(max(wanted.lines, 1), MOST_LINES))))
+    return answer(_shown(logs.cut(_file(wanted), -min(max(wanted.lines, 1), logs.MOST_LINES))))
+
+
+class Find(WhichLog, frozen=True, kw_only=True):
+    """``text`` in any case, or a regular expression (RE2); ``level``: or worse."""
+
+    text: str = ""
+    regex: bool = False
+    level: str = ""
+    start: int = msgspec.field(default=0, name="from")
+    direction: log_find.Direction = "next"
+
+
+@blueprint.post("/log/find")
+def find() -> Response:
+    """Our own: the first match after the line ``from``, or the last before it (0: of all), and
+    the how-manyth of how many it is."""
+    wanted = body(Find)
+    sought = log_find.Wanted(wanted.text, wanted.regex, wanted.level)
+    return answer(
+        dataclasses.asdict(log_find.find(_file(wanted), sought, wanted.start, wanted.direction))
+    )
 
 
 def _file(wanted: WhichLog) -> Path:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from federation import audit as audit_log
+from federation import audit_report as audit_reports
 from federation import certificate, route
 from federation.errors import FederationError
 
@@ -169,7 +170,7 @@ def audit() -> None:
 @output_option
 def audit_report(job: str, home: Path, output: str) -> None:
     """What left and entered for a job: message, peer, count, bytes, kind, what it reveals."""
-    lines = audit_log.report(home, job)
+    lines = audit_reports.report(home, job).lines
     if not lines and not audit_log.audit_folder(home).is_dir():
         raise Fault(f"no audit log in {home}: is it the --home of a site?")
     if output == "json":

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 
 from fateflow.errors import ArgumentError
+from fateflow.store.line_index import LineIndexes
 
 _SCHEDULE = {
     "jobSchedule": "fate_flow_schedule.log",
@@ -31,7 +29,8 @@ LOG_TYPES = (*_SCHEDULE, *_PARTY, *_COMPONENT)
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _IP = re.compile(r"\b(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\b")
 _LOCAL = ("127.0.0.1", "0.0.0.0")  # noqa: S104 (a text to leave unmasked, nothing is bound)
-LONGEST_LINE = 16_384
+MOST_LINES = 100_000
+INDEXES = LineIndexes()
 
 
 def folder(logs: Path, *parts: str) -> Path:
@@ -68,30 +67,23 @@ def file(
 
 def size(path: Path) -> int:
     """How many lines there are now; 0 without a file."""
-    return sum(1 for _ in _lines(path))
+    return INDEXES.of(path).refresh()
 
 
 def cut(path: Path, begin: int = 1, end: int | None = None) -> list[tuple[int, str]]:
-    """Lines ``begin`` to ``end``, counted from 1, both included, addresses masked."""
-    wanted = itertools.islice(_lines(path), max(begin, 1) - 1, end)
-    return [(i, masked(line)) for i, line in enumerate(wanted, max(begin, 1))]
-
-
-def tail(path: Path, count: int) -> list[tuple[int, str]]:
-    """The last ``count`` lines with their numbers, addresses masked."""
-    last = deque(enumerate(_lines(path), 1), maxlen=count)
-    return [(i, masked(line)) for i, line in last]
+    """Lines ``begin`` to ``end``, counted from 1, both included, addresses masked; at most
+    MOST_LINES. A negative ``begin`` counts from the end: -1 is the last line."""
+    index = INDEXES.of(path)
+    if begin < 0:
+        begin = index.refresh() + 1 + begin
+    begin = max(begin, 1)
+    last = begin + MOST_LINES - 1
+    return [
+        (number, masked(line))
+        for number, line in index.read(begin, last if end is None else min(end, last))
+    ]
 
 
 def masked(line: str) -> str:
     """Hide IP addresses but this machine's own."""
     return _IP.sub(lambda m: m.group() if m.group() in _LOCAL else "xxx.xxx.xxx.xxx", line)
-
-
-def _lines(path: Path) -> Iterator[str]:
-    try:
-        with path.open("rb") as stream:
-            for raw in stream:
-                yield raw[:LONGEST_LINE].decode("utf-8", "replace").rstrip("\r\n")
-    except FileNotFoundError:
-        return

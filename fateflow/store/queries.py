@@ -140,6 +140,23 @@ def summary(database: Database, at: At) -> dict[str, Any]:
     return found.values if found else {}
 
 
+def summaries(database: Database, filters: Mapping[str, Any]) -> list[SummaryRow]:
+    """What components summed up, each in its newest version, by the order of the DAG; none
+    without a filter. ``filters``: job_id, role, party_id, component_name."""
+    versions = {
+        (t.job_id, t.component_name, t.role, t.party_id, t.task_version): order
+        for order, t in enumerate(tasks(database, filters))
+    }
+    conditions = _conditions(SummaryRow, filters)
+    if not conditions:
+        return []
+    with database.read() as session:
+        rows = list(session.scalars(select(SummaryRow).where(*conditions)))
+    keyed = [((r.job_id, r.component_name, r.role, r.party_id, r.task_version), r) for r in rows]
+    newest = [(versions[key], row) for key, row in keyed if key in versions]
+    return [row for _, row in sorted(newest, key=lambda pair: pair[0])]
+
+
 def outputs(database: Database, at: At, kind: str) -> list[OutputRow]:
     """Outputs of the task's latest version, in the order in which the DSL names them."""
     version = _version(database, at)

@@ -5,7 +5,8 @@ import json
 import pytest
 from federation_sites import envelope
 
-from federation.audit import AuditLog, entries, report, verify
+from federation.audit import AuditLog, entries, verify
+from federation.audit_report import report
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_line_torn_by_a_crash_is_removed_and_said(home):
 
 
 def test_the_report_sums_a_job_by_message_and_pair(home):
-    [line] = report(home, envelope().job_id)
+    [line] = report(home, envelope().job_id).lines
     assert (line.message, line.direction, line.src, line.dst) == (
         "lr.x",
         "out",

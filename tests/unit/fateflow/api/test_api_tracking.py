@@ -11,6 +11,7 @@ import pytest
 
 from eggroll.storage import Storage
 from fateflow.store import logs
+from fateflow.store.line_index import LONGEST_LINE
 from fateflow.store.orm import OutputRow
 from federatedml.data import stored
 from federatedml.data.frame import RawSchema, RawTable
@@ -172,5 +173,5 @@ def test_all_logs_of_a_job_come_as_one_archive(http, job, log_file):
 
 def test_long_lines_are_cut(tmp_path):
     path = tmp_path / "log"
-    path.write_bytes(b"x" * (logs.LONGEST_LINE + 10))
-    assert len(logs.cut(path)[0][1]) == logs.LONGEST_LINE
+    path.write_bytes(b"x" * (LONGEST_LINE + 10) + b"\n")
+    assert len(logs.cut(path)[0][1]) == LONGEST_LINE
