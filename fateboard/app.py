@@ -8,25 +8,18 @@ import pkgutil
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import BaseConverter
 
 from fateboard import api, guard, messages
 from fateboard.board import Board, answer, board
 from fateboard.errors import Refused
 from fateboard.flow_client import Flow, Signer
+from fateboard.names import NameConverter
 from fateboard.settings import Settings
 from fateboard.shapes import Fault
 
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 1 << 20
-
-
-class NameConverter(BaseConverter):
-    """Every id in an address (job, role, party, component, log type): a plain name. It cannot
-    start with a dot, so that none leads out of a folder."""
-
-    regex = r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}"
 
 
 def build(settings: Settings, flow: Flow | None = None) -> Flask:

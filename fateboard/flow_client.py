@@ -10,6 +10,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import json
 import threading
 import time
 import uuid
@@ -26,7 +27,7 @@ CONNECT_S, READ_S = 5.0, 10.0
 POOL = 32
 SHARED_S = 0.9
 SHARED_MOST = 256
-LARGEST_SHARED = 8 << 20
+LARGEST_SHARED = 64 << 20
 CHOOSE_AGAIN_S = 30.0
 
 
@@ -107,10 +108,14 @@ class Flow:
 
     def reply(self, path: str, body: Mapping[str, Any] | None = None) -> Reply:
         """A whole successful answer of POST /v1/<path>. Raises FlowRefused, Refused."""
-        reply = self._decoded(path, self._post(path, body or {}))
+        return self._sized(path, body)[0]
+
+    def _sized(self, path: str, body: Mapping[str, Any] | None) -> tuple[Reply, int]:
+        content = self._post(path, body or {})
+        reply = self._decoded(path, content)
         if reply.retcode != 0:
             raise FlowRefused(-1 if reply.retcode is None else reply.retcode, reply.retmsg)
-        return reply
+        return reply, len(content)
 
     def shared(
         self, path: str, body: Mapping[str, Any] | None = None, *, keep_s: float = SHARED_S
@@ -118,13 +123,18 @@ class Flow:
         """``reply`` of a read; all who ask the same within ``keep_s`` get one answer."""
         key = path.encode() + b"\n" + msgspec.json.encode(body or {}, order="sorted")
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is None or not kept.fresh(keep_s):
-                kept = self._kept[key] = _Kept()
+            self._kept = OrderedDict((k, kept) for k, kept in self._kept.items() if kept.fresh())
+            kept = self._kept.setdefault(key, _Kept(keep_s))
             self._kept.move_to_end(key)
-            while len(self._kept) > SHARED_MOST:
-                self._kept.popitem(last=False)
-        return kept.get(lambda: self.reply(path, body))
+            size = sum(kept.size for kept in self._kept.values())
+            while len(self._kept) > 1 and (size > LARGEST_SHARED or len(self._kept) > SHARED_MOST):
+                size -= self._kept.popitem(last=False)[1].size
+        return kept.get(lambda: self._sized(path, body))
+
+    def forget(self) -> None:
+        """What was shared may be out of date: something was changed."""
+        with self._lock:
+            self._kept.clear()
 
     @contextlib.contextmanager
     def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[httpx.Response]:
@@ -171,6 +181,10 @@ class Flow:
         try:
             return msgspec.json.decode(content, type=Reply)
         except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass
+        try:  # FATE's own server writes NaN and -Infinity as Python does, which is no JSON
+            return msgspec.convert(json.loads(content, parse_constant=str), Reply)
+        except (ValueError, RecursionError):
             raise Refused(502, "flow_garbled", url=self._current, path=path) from None
 
     def _choose(self) -> str:
@@ -193,25 +207,25 @@ class Flow:
 class _Kept:
     """One answer, or the failure, for all who ask while it is made or fresh."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_s: float) -> None:
+        self.size = 0
+        self._keep_s = keep_s
         self._lock = threading.Lock()
         self._made_at: float | None = None
-        self._reply: Reply | None = None
-        self._error: Refused | None = None
+        self._made: Reply | Refused | None = None
 
-    def fresh(self, keep_s: float) -> bool:
-        return self._made_at is None or time.monotonic() - self._made_at < keep_s
+    def fresh(self) -> bool:
+        return self._made_at is None or time.monotonic() - self._made_at < self._keep_s
 
-    def get(self, make: Callable[[], Reply]) -> Reply:
+    def get(self, make: Callable[[], tuple[Reply, int]]) -> Reply:
         with self._lock:
-            if self._made_at is None:
+            if self._made is None:
                 try:
-                    self._reply = make()
+                    self._made, self.size = make()
                 except Refused as error:
-                    self._error = error
+                    self._made = error
                 finally:
                     self._made_at = time.monotonic()
-        if self._error:
-            raise self._error
-        assert self._reply is not None
-        return self._reply
+        if isinstance(self._made, Reply):
+            return self._made
+        raise self._made or Refused(500, "internal")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from flask import Response, request
 
 from fateboard.board import board
@@ -11,6 +14,19 @@ POLICY = (
     "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors {ancestors}"
 )
+
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def needs(access: str) -> Callable[[View], View]:
+    """Mark a view with who may call it: "open" to all, else at least viewer, operator, admin."""
+
+    def marked(view: View) -> View:
+        view.access = access  # type: ignore[attr-defined]
+        return view
+
+    return marked
 
 
 def check() -> None:

@@ -45,7 +45,7 @@ def detail(flow: Flow, key: JobKey) -> JobDetail:
     rows = rows_of(flow, key.job_id)
     row = row_of(rows, key)
     asked = {"job_id": key.job_id, "role": key.role, "party_id": key.party_id}
-    everyones = listed(flow.shared("job/list/task", {"job_id": key.job_id}).data, "tasks")
+    everyones = tasks_of_job(flow, key.job_id)
     mine = [task for task in everyones if key_of(task) == key]
     dependency = mapping(flow.shared("pipeline/dag/dependency", asked).data)
     view = mapping(flow.shared("tracking/job/data_view", asked).data)
@@ -64,6 +64,16 @@ def detail(flow: Flow, key: JobKey) -> JobDetail:
         model_id=text(common.get("model_id")),
         model_version=text(common.get("model_version")),
     )
+
+
+def tasks_of_job(flow: Flow, job_id: str) -> list[dict[str, Any]]:
+    """Of all parties whose tasks this site holds, each component's newest attempt or all."""
+    data = flow.shared("job/list/task", {"job_id": job_id, "limit": 0}).data
+    return [row for row in listed(data, "tasks") if row.get("job_id") == job_id]
+
+
+def tasks_at(flow: Flow, key: JobKey) -> list[dict[str, Any]]:
+    return [row for row in tasks_of_job(flow, key.job_id) if key_of(row) == key]
 
 
 def dag_of(dependency: dict[str, Any], dsl: dict[str, Any]) -> Dag:

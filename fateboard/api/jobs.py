@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 from flask import Blueprint, Response, request
 
+from fateboard import asked, downloads
 from fateboard.board import answer, board
+from fateboard.disclosure import disclosure
+from fateboard.errors import Refused
+from fateboard.guard import needs
 from fateboard.job_detail import detail
-from fateboard.jobs import integer, listed, shown
+from fateboard.jobs import integer, listed, mapping, row_of, rows_of, shown
 from fateboard.shapes import JobKey, JobPage
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1/jobs")
+
+ONE = "/<name:job>/<name:role>/<name:party>"
+LONGEST_NOTES = 2_000
 
 
 @blueprint.get("")
@@ -22,6 +30,80 @@ def page() -> Response:
     return answer(JobPage(total=total, page=number, size=size, jobs=rows, facets={}, metrics=[]))
 
 
-@blueprint.get("/<name:job>/<name:role>/<name:party>")
+@blueprint.get(ONE)
 def one(job: str, role: str, party: str) -> Response:
     return answer(detail(board().flow, JobKey(job_id=job, role=role, party_id=party)))
+
+
+class Notes(msgspec.Struct, frozen=True):
+    notes: str
+
+
+@blueprint.put(f"{ONE}/notes")
+@needs("operator")
+def notes(job: str, role: str, party: str) -> Response:
+    key, given = _here(job, role, party), asked.body(Notes)
+    if len(given.notes) > LONGEST_NOTES:
+        raise Refused(400, "notes_length", most=LONGEST_NOTES)
+    at = {"job_id": job, "role": role, "party_id": party}
+    board().flow.data("job/update", {**at, "notes": given.notes})
+    return _changed(key)
+
+
+@blueprint.post(f"{ONE}/cancel")
+@needs("operator")
+def cancel(job: str, role: str, party: str) -> Response:
+    key = _here(job, role, party)
+    board().flow.data("job/stop", {"job_id": job})
+    return _changed(key)
+
+
+class Rerun(msgspec.Struct, frozen=True):
+    component: str = ""
+
+
+@blueprint.post(f"{ONE}/rerun")
+@needs("operator")
+def rerun(job: str, role: str, party: str) -> Response:
+    """The whole job, or from a component on."""
+    key, given = _here(job, role, party), asked.body(Rerun)
+    body = {"job_id": job, "component_name": given.component or "pipeline"}
+    board().flow.data("job/rerun", body)
+    return _changed(key)
+
+
+@blueprint.get(f"{ONE}/dsl")
+def dsl(job: str, role: str, party: str) -> Response:
+    row = row_of(rows_of(board().flow, job), _key(job, role, party))
+    content = downloads.as_json(mapping(row.get("dsl")))
+    return downloads.attached(content, f"job_dsl_{job}.json")
+
+
+@blueprint.get(f"{ONE}/conf")
+def conf(job: str, role: str, party: str) -> Response:
+    row = row_of(rows_of(board().flow, job), _key(job, role, party))
+    shown = downloads.conf_for(role, mapping(row.get("runtime_conf")))
+    return downloads.attached(downloads.as_json(shown), f"runtime_config_{job}.json")
+
+
+@blueprint.get(f"{ONE}/disclosure")
+def disclosed(job: str, role: str, party: str) -> Response:
+    key = _here(job, role, party)
+    return answer(disclosure(board().flow, key, request.args.get("component", "")))
+
+
+def _key(job: str, role: str, party: str) -> JobKey:
+    return JobKey(job_id=job, role=role, party_id=party)
+
+
+def _here(job: str, role: str, party: str) -> JobKey:
+    """Raises Refused (404) for a job that is not here."""
+    key = _key(job, role, party)
+    row_of(rows_of(board().flow, job), key)
+    return key
+
+
+def _changed(key: JobKey) -> Response:
+    """The job as it is after an action."""
+    board().flow.forget()
+    return answer(detail(board().flow, key))

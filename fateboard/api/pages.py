@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request
 from werkzeug.security import safe_join
 
 from fateboard.errors import Refused
+from fateboard.guard import needs
 
 blueprint = Blueprint("pages", __name__)
 
@@ -45,6 +46,7 @@ _LOCK = threading.Lock()
 
 @blueprint.get("/")
 @blueprint.get("/<path:name>")
+@needs("open")
 def page(name: str = "index.html") -> Response:
     found = _file(name)
     gzipped = found.packed is not None and request.accept_encodings["gzip"] > 0
@@ -56,10 +58,6 @@ def page(name: str = "index.html") -> Response:
     response.set_etag(f"{found.stamp[0]:x}-{found.stamp[1]:x}{'-gz' if gzipped else ''}")
     response.headers["Cache-Control"] = "no-cache"
     return response
-
-
-for _page in (page,):
-    _page.access = "open"  # type: ignore[attr-defined]
 
 
 def _file(name: str) -> File:

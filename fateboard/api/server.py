@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 from fateboard import messages
 from fateboard.board import answer, board
 from fateboard.errors import Refused
+from fateboard.guard import needs
 from fateboard.jobs import mapping, text
 from fateboard.shapes import ServerInfo
 
@@ -16,6 +17,7 @@ blueprint = Blueprint("server", __name__)
 
 
 @blueprint.get("/api/v1/messages/<name:language>")
+@needs("open")
 def catalogue(language: str) -> Response:
     """Read from the files, so that a changed catalogue shows without a restart."""
     if language not in messages.LANGUAGES:
@@ -29,13 +31,10 @@ def server() -> Response:
 
 
 @blueprint.get("/healthz")
+@needs("open")
 def health() -> Response:
     info = _info()
     return answer({"version": info.board_version, "flow_up": info.flow_up})
-
-
-catalogue.access = "open"  # type: ignore[attr-defined]
-health.access = "open"  # type: ignore[attr-defined]
 
 
 def _info() -> ServerInfo:

@@ -1,0 +1,70 @@
+"""``JK/logs``: lines, search, whole files."""
+
+from __future__ import annotations
+
+import itertools
+
+from flask import Blueprint, Response, request
+
+from fateboard import asked, downloads, logs
+from fateboard.board import answer, board
+from fateboard.errors import Refused
+from fateboard.jobs import row_of, rows_of
+from fateboard.names import is_name
+from fateboard.shapes import JobKey
+
+blueprint = Blueprint(
+    "logs", __name__, url_prefix="/api/v1/jobs/<name:job>/<name:role>/<name:party>"
+)
+
+LARGEST = 1 << 31
+
+
+@blueprint.get("/logs/<name:kind>")
+def lines(job: str, role: str, party: str, kind: str) -> Response:
+    begin = asked.number("begin", -50, -logs.MOST_LINES, LARGEST)
+    end = asked.optional_number("end", 0, LARGEST)
+    return answer(logs.lines(board().flow, _wanted(job, role, party, kind), begin, end))
+
+
+@blueprint.get("/logs/<name:kind>/find")
+def find(job: str, role: str, party: str, kind: str) -> Response:
+    direction = request.args.get("direction", "next")
+    if direction not in ("next", "previous"):
+        raise Refused(400, "log_direction")
+    query = {
+        "text": request.args.get("text", ""),
+        "regex": request.args.get("regex", "0") == "1",
+        "level": request.args.get("level", ""),
+        "from": asked.number("from", 1, 0, LARGEST),
+        "direction": direction,
+    }
+    return answer(logs.find(board().flow, _wanted(job, role, party, kind), query))
+
+
+@blueprint.get("/logs/<name:kind>/raw")
+def raw(job: str, role: str, party: str, kind: str) -> Response:
+    """As plain text, so that the browser's own search works; never as a page."""
+    pieces = logs.raw(board().flow, _wanted(job, role, party, kind))
+    first = next(pieces, b"")
+    content = itertools.chain([first], pieces)
+    return Response(content, content_type="text/plain; charset=utf-8")
+
+
+@blueprint.get("/logs.tar.gz")
+def archive(job: str, role: str, party: str) -> Response:
+    key = JobKey(job_id=job, role=role, party_id=party)
+    row_of(rows_of(board().flow, job), key)
+    body = {"job_id": job}
+    return downloads.passed_through(board().flow, "job/log/download", body, f"{job}_logs.tar.gz")
+
+
+def _wanted(job: str, role: str, party: str, kind: str) -> dict[str, object]:
+    """Raises Refused: 404 for a job that is not here."""
+    key = JobKey(job_id=job, role=role, party_id=party)
+    component = request.args.get("component", "")
+    if component and not is_name(component):
+        raise Refused(400, "log_component", kind=kind)
+    body = logs.wanted(key, kind, component)
+    row_of(rows_of(board().flow, job), key)
+    return body

@@ -1,0 +1,96 @@
+"""Logs of a job by line numbers. fateflow alone opens files, and only in the job's folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from fateboard.errors import Refused
+from fateboard.flow_client import Flow
+from fateboard.jobs import integer, listed, mapping
+from fateboard.shapes import JobKey, LogFound, LogLine, LogLines
+
+TYPES = (
+    "jobSchedule", "jobScheduleError",
+    "partyError", "partyWarning", "partyInfo", "partyDebug",
+    "componentError", "componentWarning", "componentInfo", "componentDebug",
+)  # fmt: skip
+LEVELS = ("", "ERROR", "WARNING", "INFO", "DEBUG", "CRITICAL")
+MOST_LINES = 2_000
+PIECE = 5_000
+LONGEST_TEXT = 500
+_LEVEL = re.compile(r"\[?(DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b")
+
+
+def wanted(key: JobKey, kind: str, component: str) -> dict[str, Any]:
+    """The body of every call about a log. Raises Refused (400)."""
+    if kind not in TYPES:
+        raise Refused(400, "log_type", allowed=", ".join(TYPES))
+    if kind.startswith("component") and not component:
+        raise Refused(400, "log_component", kind=kind)
+    return {
+        "log_type": kind,
+        "job_id": key.job_id,
+        "role": key.role,
+        "party_id": key.party_id,
+        "component_name": component,
+    }
+
+
+def size(flow: Flow, body: dict[str, Any]) -> int:
+    return integer(mapping(flow.shared("log/size", body).data).get("size")) or 0
+
+
+def lines(flow: Flow, body: dict[str, Any], begin: int, end: int | None) -> LogLines:
+    """Lines ``begin`` to ``end``, both included; a negative ``begin`` counts from the end."""
+    total = size(flow, body)
+    if begin < 0:
+        begin, end = max(1, total + begin + 1), None
+    begin = max(1, begin)
+    end = min(total, begin + MOST_LINES - 1, total if end is None else end)
+    if end < begin:
+        return LogLines(lines=[], total=total)
+    return LogLines(lines=cut(flow, body, begin, end), total=total)
+
+
+def cut(flow: Flow, body: dict[str, Any], begin: int, end: int) -> list[LogLine]:
+    """FATE's server adds an empty line after the last one: it is left out by its number."""
+    found = flow.shared("log/cat", {**body, "begin": begin, "end": end}).data
+    rows = listed({"lines": found}, "lines")
+    numbered = ((integer(row.get("line_num")), str(row.get("content", ""))) for row in rows)
+    return [
+        LogLine(number=number, level=level_of(content), text=content)
+        for number, content in numbered
+        if number is not None and begin <= number <= end
+    ]
+
+
+def level_of(content: str) -> str:
+    """Of a line's start; a line without one goes on from the line above."""
+    found = _LEVEL.match(content)
+    return {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(found[1], found[1]) if found else ""
+
+
+def find(flow: Flow, body: dict[str, Any], query: dict[str, Any]) -> LogFound:
+    """The next or previous line with a text, from a line on. Raises Refused (400)."""
+    if query["level"] not in LEVELS:
+        raise Refused(400, "log_level", allowed=", ".join(LEVELS[1:]))
+    if len(query["text"]) > LONGEST_TEXT:
+        raise Refused(400, "log_text", most=LONGEST_TEXT)
+    if query["regex"]:
+        try:
+            re.compile(query["text"])
+        except re.error as error:
+            raise Refused(400, "log_regex", why=str(error)) from None
+    found = mapping(flow.shared("log/find", {**body, **query}).data)
+    number, ordinal, count = (integer(found.get(k)) or 0 for k in ("number", "ordinal", "count"))
+    return LogFound(number=number, ordinal=ordinal, count=count)
+
+
+def raw(flow: Flow, body: dict[str, Any]) -> Iterator[bytes]:
+    """The whole log piece by piece; what is written meanwhile is not waited for."""
+    total = size(flow, body)
+    for begin in range(1, total + 1, PIECE):
+        piece = cut(flow, body, begin, min(total, begin + PIECE - 1))
+        yield "".join(f"{line.text}\n" for line in piece).encode()
