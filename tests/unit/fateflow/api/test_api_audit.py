@@ -57,7 +57,7 @@ def test_schemes_and_warnings_of_a_party(site, call, audited):
             session.add(
                 SummaryRow(
                     job_id=audited,
-                    component_name="intersection_0",
+                    component_name="reader_0",
                     task_version=1,
                     role=role,
                     party_id=party_id,
@@ -72,7 +72,7 @@ def test_schemes_and_warnings_of_a_party(site, call, audited):
             file.write(WARNING.format("federatedml.crypto.strength.warn_if_weak", said))
         file.write(WARNING.format("federatedml.params_shared.merged", "deprecated"))
     found = call("audit/report", {"job_id": audited})["data"]
-    assert found["schemes"] == [{"component": "intersection_0", "text": "ECDH, 128 bits"}]
+    assert found["schemes"] == [{"component": "reader_0", "text": "ECDH, 128 bits"}]
     warned = {"component": "intersection_0", "text": "weak key at xxx.xxx.xxx.xxx"}
     assert found["warnings"] == [warned]
     host = call("audit/report", {"job_id": audited, "role": "host", "party_id": "10000"})["data"]
