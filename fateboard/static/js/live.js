@@ -1,0 +1,106 @@
+/** Events as they happen: one stream for all that the page watches, none while it is hidden. After
+ * two failures the page asks every two seconds instead, and tries the stream again later. */
+
+import { signal } from "./html.js";
+
+/** @import {Event as BoardEvent} from "./types.js" */
+/** @typedef {(event: BoardEvent) => void} Handler */
+
+const POLL_MS = 2000;
+const STREAM_AGAIN_MS = 30_000;
+const SETTLE_MS = 30;
+
+/** How events come. */
+export const connection = signal(/** @type {"live" | "polling" | "down"} */ ("live"));
+
+/** @type {Map<string, Set<Handler>>} */
+const handlers = new Map();
+/** @type {EventSource | null} */
+let stream = null;
+let last = 0;
+let failures = 0;
+let polling = 0;
+let settling = 0;
+
+/** Calls `handler` for each event of a topic ("jobs", "job:<job>/<role>/<party>").
+ * @param {string} topic @param {Handler} handler @returns {() => void} unsubscribe */
+export function subscribe(topic, handler) {
+  const mine = handlers.get(topic) ?? new Set();
+  handlers.set(topic, mine.add(handler));
+  if (mine.size === 1) restart();
+  return () => {
+    mine.delete(handler);
+    if (mine.size === 0 && handlers.get(topic) === mine) {
+      handlers.delete(topic);
+      restart();
+    }
+  };
+}
+
+/** @param {string} path */
+function address(path) {
+  const topics = [...handlers.keys()].map(encodeURIComponent).join(",");
+  return new URL(`api/v1/${path}?topics=${topics}&since=${last}`, document.baseURI);
+}
+
+/** @param {BoardEvent} event */
+function deliver(event) {
+  if (event.number > 0) last = Math.max(last, event.number);
+  for (const handler of [...(handlers.get(event.topic) ?? [])]) handler(event);
+}
+
+function restart() {
+  clearTimeout(settling);
+  settling = setTimeout(() => {
+    stop();
+    if (handlers.size === 0 || document.hidden) return;
+    if (failures < 2) listen();
+    else poll();
+  }, SETTLE_MS);
+}
+
+function stop() {
+  stream?.close();
+  stream = null;
+  clearTimeout(polling);
+}
+
+function listen() {
+  const mine = new EventSource(address("stream"));
+  stream = mine;
+  mine.onopen = () => {
+    failures = 0;
+    connection.value = "live";
+  };
+  mine.onmessage = (message) => deliver(JSON.parse(message.data));
+  mine.onerror = () => {
+    if (stream !== mine) return;
+    failures += 1;
+    if (failures >= 2) restart();
+    else if (mine.readyState === EventSource.CLOSED) polling = setTimeout(restart, POLL_MS);
+  };
+}
+
+/** @param {number} [since] when the polling began */
+async function poll(since = Date.now()) {
+  try {
+    const answer = await fetch(address("events"), { cache: "no-store" });
+    if (!answer.ok) throw new TypeError(String(answer.status));
+    /** @type {{events: BoardEvent[], last: number}} */
+    const found = await answer.json();
+    found.events.forEach(deliver);
+    last = found.last;
+    connection.value = "polling";
+  } catch {
+    connection.value = "down";
+  }
+  if (stream || handlers.size === 0 || document.hidden) return;
+  if (Date.now() - since > STREAM_AGAIN_MS) {
+    failures = 1; // one more failure leads back here
+    restart();
+  } else {
+    polling = setTimeout(() => poll(since), POLL_MS);
+  }
+}
+
+document.addEventListener("visibilitychange", restart);

@@ -1,0 +1,211 @@
+/** What stands around every page: navigation, banner, help, and the page of the route. */
+
+import { ApiError, del, forgetSession, session } from "./api.js";
+import { html, useEffect, useErrorBoundary, useRef, useState } from "./html.js";
+import { LANGUAGES, language, setLanguage, t } from "./i18n.js";
+import { Logo } from "./icons.js";
+import { useKeys } from "./keys.js";
+import { connection } from "./live.js";
+import { Banner, useEnded } from "./outage.js";
+import { link, navigate, route } from "./router.js";
+import { ShortcutsDialog } from "./shortcuts.js";
+import { setTheme, theme } from "./theme.js";
+import { Button, ConfirmHost, Empty, ErrorBox, IconButton, Menu, Spinner, Toasts } from "./ui.js";
+
+/** Pages by the first word of the address. Each module exports `Page({query})`.
+ * @type {Record<string, {load: () => Promise<any>, title: () => string, nav?: string}>} */
+const PAGES = {
+  running: { load: () => import("./pages/running.js"), title: () => t("nav.running"), nav: "running" },
+  history: { load: () => import("./pages/jobs.js"), title: () => t("nav.jobs"), nav: "history" },
+  compare: { load: () => import("./pages/compare.js"), title: () => t("nav.compare"), nav: "compare" },
+  about: { load: () => import("./pages/about.js"), title: () => t("nav.about") },
+  dashboard: { load: () => import("./pages/job.js"), title: () => t("nav.job"), nav: "history" },
+  details: { load: () => import("./pages/job.js"), title: () => t("nav.job"), nav: "history" },
+  disclosure: { load: () => import("./pages/disclosure.js"), title: () => t("nav.disclosure"), nav: "history" },
+};
+const HOME = "history";
+const NAMES_OF_HOME = ["", "login", "index.html"];
+
+/** @param {{error: ApiError}} props */
+export function ApiErrorPage({ error }) {
+  return html`<main class="boot"><${ErrorBox} error=${error} retry=${() => location.reload()} /></main>`;
+}
+
+/** The module of a page, loaded when it is first shown. @param {string} name */
+function useModule(name) {
+  const [loaded, setLoaded] = useState({ name: "", module: /** @type {any} */ (null), error: /** @type {any} */ (null) });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    let wanted = true;
+    PAGES[name]?.load().then(
+      (module) => wanted && setLoaded({ name, module, error: null }),
+      (error) => wanted && setLoaded({ name, module: null, error }),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [name, turn]);
+  return { ...(loaded.name === name ? loaded : { module: null, error: null }), retry: () => setTurn(turn + 1) };
+}
+
+/** A page that breaks leaves the rest usable. @param {{module: any, query: Record<string, string>}} props */
+function Guarded({ module, query }) {
+  const [error, again] = useErrorBoundary((problem) => console.error(problem));
+  if (error) return html`<${ErrorBox} error=${{ message: t("error.page_broke") }} retry=${again} />`;
+  return html`<${module.Page} query=${query} />`;
+}
+
+/** @param {{name: string, query: Record<string, string>}} props */
+function CurrentPage({ name, query }) {
+  const { module, error, retry } = useModule(name);
+  if (!PAGES[name]) {
+    return html`<${Empty}
+      title=${t("page.unknown")}
+      hint=${t("page.unknown_hint")}
+      action=${html`<${Button} href=${link(HOME)}>${t("page.to_jobs")}<//>`}
+    />`;
+  }
+  if (error) return html`<${ErrorBox} error=${{ message: t("error.page_not_loaded") }} retry=${retry} />`;
+  if (!module) return html`<${Spinner} />`;
+  return html`<${Guarded} key=${name} module=${module} query=${query} />`;
+}
+
+const SIGNED_OUT_KEY = "board.signed_out";
+
+async function signOut() {
+  await del("/session").catch(() => null);
+  localStorage.setItem(SIGNED_OUT_KEY, String(Date.now()));
+  forgetSession("");
+  navigate("login");
+}
+
+// Another tab signed out: this one has nothing to show any more.
+addEventListener("storage", (event) => {
+  if (event.key === SIGNED_OUT_KEY && session.peek()) forgetSession("");
+});
+
+function Connection() {
+  const words = { live: t("live.live"), polling: t("live.polling"), down: t("live.down") };
+  const state = connection.value;
+  return html`<span class=${`connection connection-${state}`} role="status" title=${words[state]}>
+    <span class="connection-dot" aria-hidden="true"></span><span class="connection-word">${words[state]}</span>
+  </span>`;
+}
+
+/** @param {{page: string, children?: any, current: boolean}} props */
+function NavLink({ page, children, current }) {
+  return html`<a class="nav-link" href=${link(page)} aria-current=${current ? "page" : undefined}>${children}</a>`;
+}
+
+function LanguageMenu() {
+  const names = /** @type {(keyof typeof LANGUAGES)[]} */ (Object.keys(LANGUAGES));
+  return html`<${Menu}
+    label=${t("nav.language")}
+    icon="language"
+    align="right"
+    items=${names.map((name) => ({
+      id: name,
+      label: LANGUAGES[name],
+      checked: language.value === name,
+      onSelect: () => setLanguage(name),
+    }))}
+  />`;
+}
+
+function ThemeMenu() {
+  const choices = /** @type {const} */ ([
+    ["system", t("theme.system")],
+    ["light", t("theme.light")],
+    ["dark", t("theme.dark")],
+  ]);
+  return html`<${Menu}
+    label=${t("nav.theme")}
+    icon=${theme.value === "system" ? "screen" : theme.value === "dark" ? "moon" : "sun"}
+    align="right"
+    items=${choices.map(([name, label]) => ({
+      id: name,
+      label,
+      checked: theme.value === name,
+      onSelect: () => setTheme(name),
+    }))}
+  />`;
+}
+
+/** @param {{session: import("./types.js").Session}} props */
+function UserMenu({ session: who }) {
+  const access = { viewer: t("access.viewer"), operator: t("access.operator"), admin: t("access.admin") };
+  const items = [
+    { id: "about", label: t("nav.about"), icon: "info", onSelect: () => navigate("about") },
+    ...(who.local ? [] : [null, { id: "out", label: t("login.sign_out"), icon: "external", onSelect: signOut }]),
+  ];
+  const name = who.local ? t("nav.local") : who.user || t("nav.guest");
+  return html`<${Menu}
+    label=${`${name} · ${access[who.access] ?? who.access}`}
+    icon="user"
+    text=${name}
+    kind="quiet"
+    align="right"
+    items=${items}
+  />`;
+}
+
+/** @param {{current: string, who: import("./types.js").Session, help: () => void}} props */
+function Bar({ current, who, help }) {
+  return html`<header class="bar">
+    <a class="brand" href=${link(HOME)} aria-label=${t("nav.home")}><${Logo} /><span>Distaff</span></a>
+    ${!who.job &&
+    html`<nav aria-label=${t("nav.main")} class="bar-nav">
+      <${NavLink} page="running" current=${current === "running"}>${t("nav.running")}<//>
+      <${NavLink} page="history" current=${current === "history"}>${t("nav.jobs")}<//>
+      <${NavLink} page="compare" current=${current === "compare"}>${t("nav.compare")}<//>
+    </nav>`}
+    <div class="spread"></div>
+    <${Connection} />
+    <div class="bar-tools">
+      <${IconButton} icon="help" label=${t("nav.help")} onClick=${help} />
+      <${LanguageMenu} />
+      <${ThemeMenu} />
+      <${UserMenu} session=${who} />
+    </div>
+  </header>`;
+}
+
+export function Shell() {
+  const [help, setHelp] = useState(false);
+  const main = useRef(/** @type {HTMLElement | null} */ (null));
+  const who = /** @type {import("./types.js").Session} */ (session.value);
+  const { page, query } = route.value;
+  const name = NAMES_OF_HOME.includes(page) ? HOME : page;
+  const title = PAGES[name]?.title() ?? t("page.unknown");
+  useEnded();
+  useEffect(() => {
+    if (name !== page) navigate(HOME, query.lang ? { lang: query.lang } : {}, { replace: true });
+  }, [name, page]);
+  useEffect(() => {
+    document.title = query.job_id ? `${query.job_id} · Distaff` : `${title} · Distaff`;
+  }, [title, query.job_id]);
+  useKeys({
+    "?": () => setHelp(true),
+    "g r": () => navigate("running"),
+    "g h": () => navigate("history"),
+    "g c": () => navigate("compare"),
+    "g a": () => navigate("about"),
+  });
+  return html`<a
+      class="skip"
+      href="#/"
+      onClick=${(/** @type {Event} */ event) => {
+        event.preventDefault();
+        main.current?.focus();
+      }}
+      >${t("nav.skip")}</a
+    >
+    <${Bar} current=${PAGES[name]?.nav ?? ""} who=${who} help=${() => setHelp(true)} />
+    <${Banner} session=${who} />
+    <main ref=${main} tabindex="-1" class=${`page page-${name}`}>
+      <${CurrentPage} name=${name} query=${query} />
+    </main>
+    <${Toasts} />
+    <${ConfirmHost} />
+    ${help && html`<${ShortcutsDialog} onClose=${() => setHelp(false)} />`}`;
+}
