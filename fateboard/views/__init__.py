@@ -14,12 +14,29 @@ from typing import cast
 import msgspec
 
 from fateboard.blocks import Block, Notice, Path, Tree, View, msg
+from fateboard.views import (
+    binning,
+    correlation,
+    inputs,
+    sampling,
+    selection,
+    statistics,
+    transforms,
+)
 from fateboard.views.context import Builder, Context, Group, Need, Page, read
 from fateboard.views.generic import raw, unknown
 
 __all__ = ["Context", "Page", "build", "needs", "read", "tree"]
 
-_PAGES: dict[str, Page] = {}
+_PAGES: dict[str, Page] = {
+    **inputs.PAGES,
+    **transforms.PAGES,
+    **sampling.PAGES,
+    **statistics.PAGES,
+    **correlation.PAGES,
+    **binning.PAGES,
+    **selection.PAGES,
+}
 """By module. Each file of builders has a dict PAGES, joined here."""
 
 _GROUPS: list[Group] = []
