@@ -89,16 +89,15 @@ def _replaced(context: Context, header: list[str], part: str, kind: str) -> list
         title, export = msg("data.missing_fill"), "missing_fill_detail"
     else:
         title, export = msg("data.outlier_replace"), "outlier_replace_detail"
-    strategy = text(meta.get("strategy"))
-    about = KeyValues(
-        id=f"{part}_how",
-        title=title,
-        items=[
-            item(msg("data.strategy"), strategy or None),
-            item(msg("data.counted_as"), _listed(meta.get(f"{kind}Value"))),
-        ],
-    )
+    about = KeyValues(id=f"{part}_how", title=title, items=_how(meta, kind))
     return [about, tabulate(part, columns, rows, export_name=export)]
+
+
+def _how(meta: dict[str, Any], kind: str) -> list[Item]:
+    """The strategy of all columns, where there is one, and what counts as missing or outlier."""
+    strategy = text(meta.get("strategy"))
+    items = [item(msg("data.strategy"), strategy)] if strategy else []
+    return [*items, item(msg("data.counted_as"), _listed(meta.get(f"{kind}Value")))]
 
 
 def _listed(value: Any) -> str:
@@ -115,10 +114,7 @@ def imputation(context: Context, _path: Path) -> list[Block]:
     if not header:
         return []
     meta = mapping(context.meta.get("imputerMeta"))
-    items = [
-        item(msg("data.strategy"), text(meta.get("strategy")) or None),
-        item(msg("data.counted_as"), _listed(meta.get("missingValue"))),
-    ]
+    items = _how(meta, "missing")
     columns = [
         _VARIABLE,
         _RATIO,
