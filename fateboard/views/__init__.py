@@ -16,9 +16,15 @@ import msgspec
 from fateboard.blocks import Block, Notice, Path, Tree, View, msg
 from fateboard.views import (
     binning,
+    clustering,
+    confusion,
     correlation,
     inputs,
+    losses,
+    one_vs_rest,
+    performance,
     sampling,
+    scores,
     selection,
     statistics,
     transforms,
@@ -36,10 +42,18 @@ _PAGES: dict[str, Page] = {
     **correlation.PAGES,
     **binning.PAGES,
     **selection.PAGES,
+    **clustering.PAGES,
 }
 """By module. Each file of builders has a dict PAGES, joined here."""
 
-_GROUPS: list[Group] = []
+_GROUPS: list[Group] = [
+    *clustering.GROUPS,
+    *scores.GROUPS,
+    *confusion.GROUPS,
+    *one_vs_rest.GROUPS,
+    *losses.GROUPS,
+    *performance.GROUPS,
+]
 """What shows metrics by type, in the order of a page. Each file's GROUPS are joined here."""
 
 _BY_NAME = {module.casefold(): page for module, page in _PAGES.items()}

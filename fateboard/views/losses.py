@@ -1,0 +1,104 @@
+"""Loss by round, also a sibling's: in most algorithms one party alone learns it."""
+
+from __future__ import annotations
+
+from fateboard.blocks import (
+    Axis,
+    Block,
+    Curve,
+    Item,
+    KeyValues,
+    Label,
+    Paragraph,
+    Path,
+    Series,
+    Tab,
+    Tabs,
+    msg,
+)
+from fateboard.views.cells import finite, item, text
+from fateboard.views.context import Context, Group, Metric
+from fateboard.views.curves import points, thin
+
+_UNITS: dict[str, Label] = {
+    "iters": msg("axis.iteration"),
+    "epochs": msg("axis.epoch"),
+    "aggregate_round": msg("axis.aggregation"),
+}
+
+Owned = tuple[str, Metric]
+"""A metric and its party as "role:party", "" of ours."""
+
+
+def losses(context: Context, _path: Path) -> list[Block]:
+    """Training loss, ours and that of the same component's other parties on this site."""
+    return _curves(context, "LOSS", "loss", msg("loss.title"), msg("axis.loss"))
+
+
+def dbi(context: Context, _path: Path) -> list[Block]:
+    """Davies-Bouldin index of a clustering by iteration, which the arbiter learns."""
+    return _curves(context, "DBI", "dbi", msg("dbi.title"), msg("axis.dbi"))
+
+
+def first_round(context: Context, _path: Path) -> list[Block]:
+    """Where a warm start went on from."""
+    items: list[Item] = []
+    for metric in context.metrics:
+        for _, value in metric.data[:1]:
+            items.append(item(msg("warm_start.first"), value, "integer"))
+    return [KeyValues(id="warm_start", items=items)] if items else []
+
+
+GROUPS: list[Group] = [
+    (frozenset({"LOSS"}), losses),
+    (frozenset({"DBI"}), dbi),
+    (frozenset({"init_iter"}), first_round),
+]
+
+
+def _curves(context: Context, kind: str, id: str, title: Label, y: Label) -> list[Block]:
+    found: list[Owned] = [("", metric) for metric in context.of_type(kind)]
+    for sibling in context.siblings:
+        party = f"{sibling.role}:{sibling.party_id}"
+        found += [(party, metric) for metric in sibling.metrics if metric.type == kind]
+    by_namespace: dict[str, list[Owned]] = {}
+    for owned in found:
+        by_namespace.setdefault(owned[1].namespace, []).append(owned)
+    tabs = [
+        Tab(id=namespace, label=namespace, blocks=[_curve(f"{id}.{namespace}", title, y, owned)])
+        for namespace, owned in by_namespace.items()
+    ]
+    if len(tabs) > 1:
+        return [Tabs(id=id, items=tabs, title=title)]
+    return tabs[0].blocks if tabs else []
+
+
+def _curve(id: str, title: Label, y: Label, found: list[Owned]) -> Block:
+    units = [text(metric.meta.get("unit_name") or "iters") for _, metric in found]
+    series = [_series(owned) for owned in found]
+    if not any(one.points for one in series):
+        return Paragraph(id=id, text=msg("loss.no_points"), title=title)
+    lowest = [finite(metric.meta.get("Best")) for _, metric in found]
+    best = min((value for value in lowest if value is not None), default=None)
+    return Curve(
+        id=id,
+        x=Axis(label=_UNITS.get(units[0], units[0]), integer=True),
+        y=Axis(label=y),
+        series=series,
+        live=[one.id for one in series],
+        title=title,
+        help=msg("loss.best", value=f"{best:.6g}") if best is not None else "",
+        export_name=id.split(".", maxsplit=1)[0],
+    )
+
+
+def _series(owned: Owned) -> Series:
+    party, metric = owned
+    line = points(metric)
+    name = f"{metric.namespace}/{metric.name}"
+    return Series(
+        id=f"{party}/{name}" if party else name,
+        label=text(metric.meta.get("curve_name") or metric.name),
+        points=[line[index] for index in thin(line)],
+        party=party.replace(":", " ", 1),
+    )
