@@ -68,7 +68,9 @@ def component(site: Site, wanted: OfComponent) -> queries.At:
     return queries.At(wanted.job_id, role, party_id, wanted.component_name)
 
 
-def number(found: dict[str, Any], name: str, default: int, *, least: int = 0) -> int:
+def number(
+    found: dict[str, Any], name: str, default: int, *, least: int = 0, most: int = LARGEST
+) -> int:
     """An integer of a request that may come as text. Raises ArgumentError."""
     value = found.get(name)
     if value is None:
@@ -77,6 +79,6 @@ def number(found: dict[str, Any], name: str, default: int, *, least: int = 0) ->
         result = int(value)
     except (TypeError, ValueError, OverflowError):
         raise ArgumentError(f"'{name}' must be an integer, at least {least}") from None
-    if not least <= result <= LARGEST:
-        raise ArgumentError(f"'{name}' must be an integer from {least} to {LARGEST}")
+    if not least <= result <= most:
+        raise ArgumentError(f"'{name}' must be an integer from {least} to {most}")
     return result

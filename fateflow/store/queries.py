@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import aliased
 
 from fateflow.store.database import Database
@@ -23,7 +23,6 @@ from fateflow.store.orm import (
 )
 
 _HIDDEN = {"job_token", "task_token", "position", "events_read"}
-SUBMIT_FAILED = "submit_failed"
 
 
 @dataclass(frozen=True)
@@ -61,18 +60,6 @@ def initiators(database: Database, job_id: str) -> JobRow | None:
     """The row of a job to answer from when no role was named: the initiator's, else the first."""
     rows = jobs(database, {"job_id": job_id})
     return next((r for r in rows if r.is_initiator), rows[0] if rows else None)
-
-
-def job_page(
-    database: Database, equal: Mapping[str, Any], like: Mapping[str, str], page: Page
-) -> tuple[list[JobRow], int]:
-    """A page of jobs and the number of all matches. ``like``: columns that contain a text;
-    ``partner`` there means another party of the job. Jobs that never came to be are hidden."""
-    conditions = [*_conditions(JobRow, equal), JobRow.tag != SUBMIT_FAILED]
-    for name, text in like.items():
-        column = _others() if name == "partner" else getattr(JobRow, name)
-        conditions.append(func.lower(cast(column, Text)).contains(text.lower(), autoescape=True))
-    return _page(database, select(JobRow).where(*conditions), JobRow, page)
 
 
 def tasks(database: Database, filters: Mapping[str, Any]) -> list[TaskRow]:
@@ -235,12 +222,6 @@ def _of_task(row: Any, at: At) -> ColumnElement[bool]:
         row.party_id == at.party_id,
         row.component_name == at.component,
     )
-
-
-def _others() -> ColumnElement[str]:
-    """Ids of a job's other parties in one text, a comma on either side of each."""
-    ids = func.replace(func.replace(cast(JobRow.roles, Text), "[", ","), "]", ",")
-    return func.replace(ids, literal(",") + JobRow.party_id + ",", ",")
 
 
 def _same_party(left: Any, right: Any) -> ColumnElement[bool]:

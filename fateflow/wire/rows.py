@@ -162,10 +162,15 @@ def prefixed(row: Mapping[str, Any]) -> dict[str, Any]:
     return {f"f_{key}": value for key, value in row.items()}
 
 
-def job(row: Any) -> dict[str, Any]:
-    """A job as one (role, party) sees it. ``reason`` is ours: why it waits, or why it failed."""
+_HEAVY = frozenset(["dsl", "runtime_conf", "runtime_conf_on_party", "train_runtime_conf"])
+_LIGHT_JOB_COLUMNS = [name for name in _JOB_COLUMNS if name not in _HEAVY]
+
+
+def job(row: Any, *, heavy: bool = True) -> dict[str, Any]:
+    """A job as one (role, party) sees it, without its configurations if not ``heavy``. ``reason``
+    is ours: why it waits, or why it failed."""
     return {
-        **{name: getattr(row, name) for name in _JOB_COLUMNS},
+        **{name: getattr(row, name) for name in (_JOB_COLUMNS if heavy else _LIGHT_JOB_COLUMNS)},
         **stamps(row, "create", "update", "start", "end"),
         "roles": shown_roles(row.roles),
         "status": shown_status(row.status),
@@ -173,11 +178,11 @@ def job(row: Any) -> dict[str, Any]:
     }
 
 
-def listed_job(row: Any) -> dict[str, Any]:
+def listed_job(row: Any, *, heavy: bool = True) -> dict[str, Any]:
     """The same for ``job/list/job``: party id as integer, and the other parties' ids."""
     others = {str(p) for ids in row.roles.values() for p in ids} - {row.party_id}
     partners = sorted((shown_id(p) for p in others), key=lambda p: (isinstance(p, str), p))
-    return {**job(row), "party_id": shown_id(row.party_id), "partners": partners}
+    return {**job(row, heavy=heavy), "party_id": shown_id(row.party_id), "partners": partners}
 
 
 def task(row: Any, host: str, port: int) -> dict[str, Any]:
