@@ -368,6 +368,23 @@ Path = dict[str, str]
 """Which option each choice of a view shows: {choice id: option id}."""
 
 
+class EveryOption(dict[str, str]):
+    """A path by which choices show all their options, as tabs: what a report holds.
+
+    left: so many options may still be built, over all choices. left_out: some were not.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.left, self.left_out = limit, False
+
+    def take(self, options: list[Option]) -> list[Option]:
+        taken = options[: self.left]
+        self.left -= len(taken)
+        self.left_out |= len(taken) < len(options)
+        return taken
+
+
 def choice(
     id: str,
     label: Label,
@@ -377,8 +394,12 @@ def choice(
     *,
     selected: str = "",
     title: Label = "",
-) -> Choice:
+) -> Choice | Tabs:
     """A choice showing what ``path`` says, else ``selected``, else its first option."""
+    if isinstance(path, EveryOption):
+        taken = path.take(options)
+        items = [Tab(id=o.id, label=o.label, blocks=of(o.id)) for o in taken]
+        return Tabs(id=id, items=items, title=label)
     known = [option.id for option in options]
     shown = path.get(id, selected)
     if shown not in known:

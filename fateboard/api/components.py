@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from fateboard import asked, components, downloads, views
-from fateboard.board import answer, board
+from fateboard import asked, components, downloads, report, views
+from fateboard.board import answer, board, words
 from fateboard.shapes import JobKey
 
 blueprint = Blueprint(
@@ -57,6 +57,15 @@ def model(job: str, role: str, party: str, component: str) -> Response:
     reply = board().flow.reply("tracking/component/output/model", components.asked(key, component))
     content = downloads.as_json({"data": reply.data, "meta": reply.meta})
     return downloads.attached(content, f"{job}_{component}_{role}_{party}_model.json")
+
+
+@blueprint.get("/report.zip")
+def report_file(job: str, role: str, party: str, component: str) -> Response:
+    path = report.every_option()
+    shown = components.view(board().flow, _key(job, role, party), component, path)
+    names = asked.words("names")
+    content = report.archive(shown.blocks, path, names, lambda text: words(text.code, text.args))
+    return downloads.attached(content, f"{job}_{component}.zip", "application/zip")
 
 
 def _key(job: str, role: str, party: str) -> JobKey:
