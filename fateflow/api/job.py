@@ -18,6 +18,7 @@ from fateflow.errors import ArgumentError, DownloadError, FlowError, NotThere
 from fateflow.scheduler import control, models
 from fateflow.scheduler import submit as submitting
 from fateflow.store import queries
+from fateflow.store.orm import JobRow
 from fateflow.wire import progress, rows
 
 blueprint = Blueprint("job", __name__, url_prefix="/v1/job")
@@ -75,8 +76,7 @@ def rerun() -> Response:
 
 @blueprint.post("/config")
 def config() -> Response:
-    wanted = body(asked.OfJob)
-    row = asked.job(site(), wanted)
+    row = _found(body(asked.OfJob))
     common = row.runtime_conf.get("job_parameters", {}).get("common", {})
     return answer(
         {
@@ -96,7 +96,7 @@ class Notes(asked.OfJob, frozen=True, kw_only=True):
 @blueprint.post("/update")
 def update() -> Response:
     wanted = body(Notes)
-    row = asked.job(site(), wanted)
+    row = _found(wanted)
     control.update_notes(site(), row.job_id, wanted.notes, wanted.role, wanted.party_id)
     return answer()
 
@@ -212,6 +212,14 @@ def show_progress() -> Response:
 def _progress(wanted: asked.OfJob) -> dict[str, Any]:
     row = asked.job(site(), wanted)
     return progress.of(row, queries.tasks(site().database, {"job_id": row.job_id}))
+
+
+def _found(wanted: asked.OfJob) -> JobRow:
+    """The job's row, or FATE's refusal of these two calls (101)."""
+    try:
+        return asked.job(site(), wanted)
+    except NotThere:
+        raise FlowError("find job failed", retcode=101) from None
 
 
 def _known(found: dict[str, Any]) -> str:

@@ -59,23 +59,42 @@ def _skipped(task: Any) -> bool:
 
 
 def _datasets(row: Any) -> dict[str, dict[str, dict[str, str]]]:
-    """From the configuration: role to party id to reader to ``namespace.name``."""
-    configured = row.runtime_conf.get("component_parameters", {})
+    """From the configuration: role to party id to reader to table. Who started the job sees the
+    tables of all parties, the others their own."""
+    components = dsl.parse(row.dsl).components
+    readers = [name for name, node in components.items() if node.module.lower() == "reader"]
     found: dict[str, dict[str, dict[str, str]]] = {}
     for role, ids in row.roles.items():
         for index, party_id in enumerate(ids):
-            layers = [configured.get("common", {})]
-            for key, value in configured.get("role", {}).get(role, {}).items():
-                if key == "all" or str(index) in key.split("|"):
-                    layers.append(value)
-            tables = {
-                name: f"{table['namespace']}.{table['name']}"
-                for layer in layers
-                for name, parameters in layer.items()
-                if isinstance(parameters, dict)
-                and isinstance(table := parameters.get("table"), dict)
-                and {"name", "namespace"} <= table.keys()
-            }
-            if tables:
-                found.setdefault(role, {})[str(party_id)] = tables
+            if row.is_initiator or (role, str(party_id)) == (row.role, row.party_id):
+                tables = _tables(row.runtime_conf, readers, role, index)
+                if tables:
+                    found.setdefault(role, {})[str(party_id)] = tables
     return found
+
+
+def _tables(conf: dict[str, Any], readers: list[str], role: str, index: int) -> dict[str, str]:
+    """What each reader reads at one party, of those that are configured for it."""
+    configured = conf.get("component_parameters", {})
+    layers = [configured.get("common", {})]
+    for key, value in configured.get("role", {}).get(role, {}).items():
+        if key == "all" or str(index) in key.split("|"):
+            layers.append(value)
+    named = {
+        name: parameters.get("table")
+        for layer in layers
+        for name, parameters in layer.items()
+        if name in readers and isinstance(parameters, dict)
+    }
+    return {name: _table_name(table) for name, table in named.items()}
+
+
+def _table_name(table: Any) -> str:
+    """FATE's words for a table: its own name, or whose output it is."""
+    if isinstance(table, dict):
+        if table.get("name") and table.get("namespace"):
+            return f"{table['namespace']}.{table['name']}"
+        if table.get("job_id") and table.get("component_name"):
+            output = table.get("data_name") or "data"
+            return f"{table['job_id']}.{table['component_name']}.{output}"
+    return "unknown"
