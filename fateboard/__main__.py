@@ -11,6 +11,8 @@ from pathlib import Path
 import waitress.server
 
 from fateboard import app, settings
+from fateboard.accounts import AccountError, Accounts
+from fateboard.settings import SettingsError
 
 THREADS = 96
 """Each open stream holds one; the rest answer requests."""
@@ -33,11 +35,26 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         serve(settings.read({**given, "home": given["home"].absolute()}, properties=properties))
-    except settings.SettingsError as error:
+    except (SettingsError, AccountError) as error:
         sys.exit(f"fateboard: {error}")
 
 
+def check_reach(chosen: settings.Settings, accounts: Accounts) -> None:
+    """Others than this machine's own users are served only where somebody has an account.
+    Raises SettingsError."""
+    known = accounts.all()
+    safe = known.keys() - ({chosen.username} if accounts.default_password else set())
+    if not chosen.loopback and not safe:
+        raise SettingsError(
+            f"no user may sign in, so the board does not listen on {chosen.host}; add one with "
+            f"`distaff board user add NAME --access admin --home {chosen.home}`, or listen on "
+            "127.0.0.1"
+        )
+
+
 def serve(chosen: settings.Settings) -> None:
+    """Raises SettingsError, AccountError."""
+    check_reach(chosen, Accounts(chosen))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     server = waitress.server.create_server(
@@ -47,9 +64,21 @@ def serve(chosen: settings.Settings) -> None:
         threads=THREADS,
         ident=None,
         channel_request_lookahead=1,
+        **_behind_proxy(chosen),
     )
     log.info("the board listens on http://%s:%s", chosen.host, server.effective_port)
     server.run()
+
+
+def _behind_proxy(chosen: settings.Settings) -> dict[str, object]:
+    if not chosen.trusted_proxy:
+        return {}
+    return {
+        "trusted_proxy": chosen.trusted_proxy,
+        "trusted_proxy_count": 1,
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"},
+        "clear_untrusted_proxy_headers": True,
+    }
 
 
 if __name__ == "__main__":

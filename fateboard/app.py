@@ -9,11 +9,14 @@ import pkgutil
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from fateboard import api, guard, messages
-from fateboard.board import Board, answer, board
+from fateboard import api, guard, pollers
+from fateboard.accounts import Accounts
+from fateboard.board import Board, answer, words
 from fateboard.errors import Refused
 from fateboard.flow_client import Flow, Signer
+from fateboard.live import Hub
 from fateboard.names import NameConverter
+from fateboard.sessions import Sessions
 from fateboard.settings import Settings
 from fateboard.shapes import Fault
 
@@ -28,7 +31,7 @@ def build(settings: Settings, flow: Flow | None = None) -> Flask:
     app = Flask("fateboard", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.url_map.converters["name"] = NameConverter
-    app.extensions["board"] = Board(settings, flow or _flow(settings))
+    app.extensions["board"] = _board(settings, flow or _flow(settings))
     app.before_request(guard.check)
     app.after_request(_tagged)
     app.after_request(guard.secured)
@@ -44,17 +47,26 @@ def build(settings: Settings, flow: Flow | None = None) -> Flask:
 
 def fault(status: int, code: str, args: dict[str, str | float], retry_after_s: float) -> Response:
     """An error in the reader's language."""
-    texts = board().texts[messages.language_of(request.headers.get("Accept-Language", ""))]
     told = Fault(
         code=code,
-        message=messages.filled(texts.get(f"fault.{code}", code), args),
-        hint=messages.filled(texts.get(f"fault.{code}.hint", ""), args),
+        message=words(f"fault.{code}", args) or code,
+        hint=words(f"fault.{code}.hint", args),
         retry_after_s=retry_after_s,
     )
     response = answer({"error": told}, status)
     if retry_after_s:
         response.headers["Retry-After"] = str(max(1, round(retry_after_s)))
     return response
+
+
+def _board(settings: Settings, flow: Flow) -> Board:
+    return Board(
+        settings=settings,
+        flow=flow,
+        hub=Hub(lambda name: pollers.poller_of(flow, name)),
+        accounts=Accounts(settings),
+        sessions=Sessions(settings.folder, settings.session_s),
+    )
 
 
 def _flow(settings: Settings) -> Flow:

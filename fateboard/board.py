@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
-from flask import Response, current_app
+from flask import Response, current_app, request
 
 from fateboard import messages
+from fateboard.accounts import Accounts
 from fateboard.flow_client import Flow
+from fateboard.live import Hub
+from fateboard.sessions import Sessions, Throttle
 from fateboard.settings import Settings
 
 
@@ -19,6 +22,10 @@ class Board:
 
     settings: Settings
     flow: Flow
+    hub: Hub
+    accounts: Accounts
+    sessions: Sessions
+    throttle: Throttle = field(default_factory=Throttle)
     texts: dict[str, messages.Catalogue] = field(default_factory=messages.catalogues)
 
 
@@ -29,3 +36,11 @@ def board() -> Board:
 
 def answer(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, content_type="application/json")
+
+
+def words(code: str, args: dict[str, str | float]) -> str:
+    """A message of the board in the reader's language. An EventSource sends no header of the
+    page's own: its ``lang`` says the same."""
+    accepted = request.args.get("lang") or request.headers.get("Accept-Language", "")
+    texts = board().texts[messages.language_of(accepted)]
+    return messages.filled(texts.get(code, ""), args)

@@ -44,7 +44,7 @@ class FlowRefused(Refused):
     """fateflow answered, with a retcode other than 0."""
 
     def __init__(self, retcode: int, retmsg: str) -> None:
-        super().__init__(502, "flow_refused", retcode=retcode, retmsg=retmsg[:2_000])
+        super().__init__(422, "flow_refused", retcode=retcode, retmsg=retmsg[:2_000])
         self.retcode, self.retmsg = retcode, retmsg
 
 
@@ -121,7 +121,7 @@ class Flow:
         self, path: str, body: Mapping[str, Any] | None = None, *, keep_s: float = SHARED_S
     ) -> Reply:
         """``reply`` of a read; all who ask the same within ``keep_s`` get one answer."""
-        key = path.encode() + b"\n" + msgspec.json.encode(body or {}, order="sorted")
+        key = f"{path} {keep_s} ".encode() + msgspec.json.encode(body or {}, order="sorted")
         with self._lock:
             self._kept = OrderedDict((k, kept) for k, kept in self._kept.items() if kept.fresh())
             kept = self._kept.setdefault(key, _Kept(keep_s))

@@ -29,6 +29,8 @@ from fateboard.shapes import (
     Task,
 )
 
+SLOW_S = 10.0
+"""How long the graph and the data sets of a job are kept: they hardly change."""
 INPUT_PORTS = {
     "data": "data",
     "train_data": "data",
@@ -42,13 +44,14 @@ INPUT_PORTS = {
 
 def detail(flow: Flow, key: JobKey) -> JobDetail:
     """Raises Refused (404) for a job that is not here."""
-    rows = rows_of(flow, key.job_id)
-    row = row_of(rows, key)
+    heavy = row_of(rows_of(flow, key.job_id, keep_s=SLOW_S), key)
+    rows = rows_of(flow, key.job_id, detail=False)
+    row = {**heavy, **row_of(rows, key)}
     asked = {"job_id": key.job_id, "role": key.role, "party_id": key.party_id}
     everyones = tasks_of_job(flow, key.job_id)
     mine = [task for task in everyones if key_of(task) == key]
-    dependency = mapping(flow.shared("pipeline/dag/dependency", asked).data)
-    view = mapping(flow.shared("tracking/job/data_view", asked).data)
+    dependency = mapping(flow.shared("pipeline/dag/dependency", asked, keep_s=SLOW_S).data)
+    view = mapping(flow.shared("tracking/job/data_view", asked, keep_s=SLOW_S).data)
     dag = dag_of(dependency, mapping(row.get("dsl")))
     common = mapping(mapping(mapping(row.get("runtime_conf")).get("job_parameters")).get("common"))
     job = shown(row)

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fateboard.errors import no_job
-from fateboard.flow_client import Flow
+from fateboard.flow_client import SHARED_S, Flow
 from fateboard.shapes import JobKey, JobRow
 
 ENDED = frozenset({"success", "failed", "canceled", "timeout"})
 FAILED = frozenset({"failed", "timeout"})
+WITHOUT_DETAIL = {"detail": False}
+"""Distaff's own: leaves DSL and configuration out of ``job/list/job``; FATE's passes it over."""
 Row = Mapping[str, Any]
 
 
@@ -44,10 +46,22 @@ def shown(row: Row, metric: float | None = None) -> JobRow:
     )
 
 
-def rows_of(flow: Flow, job_id: str) -> list[dict[str, Any]]:
-    """All rows of a job that this site holds; fateflow finds ids that contain the text, too."""
-    data = flow.shared("job/list/job", {"job_id": job_id, "limit": 0}).data
+def rows_of(
+    flow: Flow, job_id: str, *, detail: bool = True, keep_s: float = SHARED_S
+) -> list[dict[str, Any]]:
+    """All rows of a job that this site holds; fateflow finds ids that contain the text, too.
+
+    detail: with DSL and configuration, which are most of a row."""
+    wanted = {"job_id": job_id, "limit": 0} | ({} if detail else WITHOUT_DETAIL)
+    data = flow.shared("job/list/job", wanted, keep_s=keep_s).data
     return [row for row in listed(data, "jobs") if str(row.get("job_id")) == job_id]
+
+
+def check_here(flow: Flow, key: JobKey) -> None:
+    """Raises Refused (404) for a job that is not here. A job does not go away, so that one look
+    serves for a while."""
+    if not any(key_of(row) == key for row in rows_of(flow, key.job_id, detail=False, keep_s=30.0)):
+        row_of(rows_of(flow, key.job_id), key)
 
 
 def row_of(rows: list[dict[str, Any]], key: JobKey) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from fateboard import asked, components, downloads, report, views
+from fateboard import asked, components, downloads, guard, report, views
 from fateboard.board import answer, board, words
 from fateboard.shapes import JobKey
 
@@ -47,6 +47,7 @@ def data_file(job: str, role: str, party: str, component: str) -> Response:
     name = f"{job}_{component}_{role}_{party}_data.tar.gz"
     body = components.asked(key, component)
     path = "tracking/component/output/data/download"
+    guard.record("downloaded", f"{job}/{role}/{party} {component} data")
     return downloads.passed_through(board().flow, path, body, name)
 
 
@@ -56,6 +57,7 @@ def model(job: str, role: str, party: str, component: str) -> Response:
     components.task_row(board().flow, key, component)
     reply = board().flow.reply("tracking/component/output/model", components.asked(key, component))
     content = downloads.as_json({"data": reply.data, "meta": reply.meta})
+    guard.record("downloaded", f"{job}/{role}/{party} {component} model")
     return downloads.attached(content, f"{job}_{component}_{role}_{party}_model.json")
 
 
@@ -65,6 +67,7 @@ def report_file(job: str, role: str, party: str, component: str) -> Response:
     shown = components.view(board().flow, _key(job, role, party), component, path)
     names = asked.words("names")
     content = report.archive(shown.blocks, path, names, lambda text: words(text.code, text.args))
+    guard.record("downloaded", f"{job}/{role}/{party} {component} report")
     return downloads.attached(content, f"{job}_{component}.zip", "application/zip")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response, request
 
-from fateboard import asked, downloads
+from fateboard import asked, downloads, guard
 from fateboard.board import answer, board
 from fateboard.disclosure import disclosure
 from fateboard.errors import Refused
 from fateboard.guard import needs
 from fateboard.job_detail import detail
-from fateboard.jobs import integer, listed, mapping, row_of, rows_of, shown
+from fateboard.jobs import check_here, integer, listed, mapping, row_of, rows_of, shown
 from fateboard.shapes import JobKey, JobPage
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1/jobs")
@@ -47,6 +47,7 @@ def notes(job: str, role: str, party: str) -> Response:
         raise Refused(400, "notes_length", most=LONGEST_NOTES)
     at = {"job_id": job, "role": role, "party_id": party}
     board().flow.data("job/update", {**at, "notes": given.notes})
+    guard.record("changed notes", f"{job}/{role}/{party}")
     return _changed(key)
 
 
@@ -55,6 +56,7 @@ def notes(job: str, role: str, party: str) -> Response:
 def cancel(job: str, role: str, party: str) -> Response:
     key = _here(job, role, party)
     board().flow.data("job/stop", {"job_id": job})
+    guard.record("canceled", job)
     return _changed(key)
 
 
@@ -69,6 +71,7 @@ def rerun(job: str, role: str, party: str) -> Response:
     key, given = _here(job, role, party), asked.body(Rerun)
     body = {"job_id": job, "component_name": given.component or "pipeline"}
     board().flow.data("job/rerun", body)
+    guard.record("ran again", f"{job} {given.component}".strip())
     return _changed(key)
 
 
@@ -76,6 +79,7 @@ def rerun(job: str, role: str, party: str) -> Response:
 def dsl(job: str, role: str, party: str) -> Response:
     row = row_of(rows_of(board().flow, job), _key(job, role, party))
     content = downloads.as_json(mapping(row.get("dsl")))
+    guard.record("downloaded", f"{job} dsl")
     return downloads.attached(content, f"job_dsl_{job}.json")
 
 
@@ -83,6 +87,7 @@ def dsl(job: str, role: str, party: str) -> Response:
 def conf(job: str, role: str, party: str) -> Response:
     row = row_of(rows_of(board().flow, job), _key(job, role, party))
     shown = downloads.conf_for(role, mapping(row.get("runtime_conf")))
+    guard.record("downloaded", f"{job} conf")
     return downloads.attached(downloads.as_json(shown), f"runtime_config_{job}.json")
 
 
@@ -99,11 +104,12 @@ def _key(job: str, role: str, party: str) -> JobKey:
 def _here(job: str, role: str, party: str) -> JobKey:
     """Raises Refused (404) for a job that is not here."""
     key = _key(job, role, party)
-    row_of(rows_of(board().flow, job), key)
+    check_here(board().flow, key)
     return key
 
 
 def _changed(key: JobKey) -> Response:
     """The job as it is after an action."""
     board().flow.forget()
+    board().hub.poke(key.job_id)
     return answer(detail(board().flow, key))

@@ -6,11 +6,12 @@ import itertools
 
 from flask import Blueprint, Response, request
 
-from fateboard import asked, downloads, logs
+from fateboard import asked, downloads, guard, logs
 from fateboard.board import answer, board
 from fateboard.errors import Refused
-from fateboard.jobs import row_of, rows_of
+from fateboard.jobs import check_here
 from fateboard.names import is_name
+from fateboard.pollers import JobPoller
 from fateboard.shapes import JobKey
 
 blueprint = Blueprint(
@@ -54,8 +55,10 @@ def raw(job: str, role: str, party: str, kind: str) -> Response:
 @blueprint.get("/logs.tar.gz")
 def archive(job: str, role: str, party: str) -> Response:
     key = JobKey(job_id=job, role=role, party_id=party)
-    row_of(rows_of(board().flow, job), key)
+    check_here(board().flow, key)
     body = {"job_id": job}
+    guard.check_all_jobs()
+    guard.record("downloaded", f"{job} logs")
     return downloads.passed_through(board().flow, "job/log/download", body, f"{job}_logs.tar.gz")
 
 
@@ -66,5 +69,8 @@ def _wanted(job: str, role: str, party: str, kind: str) -> dict[str, object]:
     if component and not is_name(component):
         raise Refused(400, "log_component", kind=kind)
     body = logs.wanted(key, kind, component)
-    row_of(rows_of(board().flow, job), key)
+    check_here(board().flow, key)
+    follower = board().hub.poller(f"job:{job}/{role}/{party}")
+    if isinstance(follower, JobPoller):
+        follower.follow(kind, component)
     return body

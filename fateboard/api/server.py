@@ -7,7 +7,7 @@ from importlib.metadata import version
 from flask import Blueprint, Response
 
 from fateboard import messages
-from fateboard.board import answer, board
+from fateboard.board import answer, board, words
 from fateboard.errors import Refused
 from fateboard.guard import needs
 from fateboard.jobs import mapping, text
@@ -42,7 +42,7 @@ def _info() -> ServerInfo:
     try:
         common = mapping(flow.shared("info/common").data)
     except Refused as error:
-        problem = error.code
+        problem = words(f"fault.{error.code}", error.args_shown)
     return ServerInfo(
         board_version=version("distaff"),
         flow_url=flow.url,

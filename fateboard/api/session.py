@@ -1,15 +1,109 @@
-"""``/api/v1/session``: sign in, who am I, sign out."""
+"""``/api/v1/session`` and share links: sign in, who am I, sign out, show a job to others."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from typing import TypeVar
 
-from fateboard.board import answer
-from fateboard.shapes import Session
+import msgspec
+from flask import Blueprint, Response, g, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
-blueprint = Blueprint("session", __name__, url_prefix="/api/v1")
+from fateboard import asked, guard, share_links
+from fateboard.board import answer, board
+from fateboard.errors import Refused
+from fateboard.guard import needs
+from fateboard.jobs import check_here
+from fateboard.shapes import JobKey, Share
+
+blueprint = Blueprint("session", __name__)
+
+Answer = TypeVar("Answer", bound=AnyResponse)
 
 
-@blueprint.get("/session")
+class SignIn(msgspec.Struct, frozen=True):
+    username: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "SignIn()"
+
+
+@blueprint.get("/api/v1/session")
+@needs("open")
 def who() -> Response:
-    return answer(Session(user="local", access="admin", local=True))
+    if g.session is None:
+        raise Refused(401, "sign_in")
+    return answer(g.session)
+
+
+@blueprint.post("/api/v1/session")
+@needs("open")
+def sign_in() -> Response:
+    """A wrong name and a wrong password are answered alike, and as fast."""
+    if guard.is_local():
+        return answer(g.session)
+    given, address = asked.body(SignIn), request.remote_addr or ""
+    board().throttle.attempt(given.username, address)
+    account = board().accounts.signed_in(given.username, given.password)
+    if account is None:
+        known = given.username in board().accounts.all()
+        guard.record("sign in failed", user=given.username if known else "(unknown)")
+        raise Refused(401, "wrong_password")
+    board().throttle.succeeded(given.username, address)
+    token = board().sessions.begin(account.name, account.mark)
+    guard.record("signed in", user=account.name)
+    record = board().sessions.find(token)
+    return _with_cookie(answer(guard.shown(record) if record else None), token)
+
+
+@blueprint.delete("/api/v1/session")
+@needs("open")
+def sign_out() -> Response:
+    token = request.cookies.get(guard.cookie(), "")
+    if g.session and token:
+        guard.record("signed out")
+        board().sessions.end(token)
+    response = Response(status=204)
+    response.delete_cookie(guard.cookie(), path="/", httponly=True, samesite="Lax")
+    return response
+
+
+class ToShare(JobKey, frozen=True, kw_only=True):
+    days: int
+
+
+@blueprint.post("/api/v1/share")
+@needs("operator")
+def share() -> Response:
+    given = asked.body(ToShare)
+    key = JobKey(job_id=given.job_id, role=given.role, party_id=given.party_id)
+    check_here(board().flow, key)
+    token, until = share_links.made(board().settings.folder, key, given.days)
+    guard.record("shared", f"{_path(key)} for {given.days} days")
+    return answer(Share(url=f"{request.host_url}share/{token}", expires_ms=int(until * 1000)))
+
+
+@blueprint.get("/share/<token>")
+@needs("open")
+def shared(token: str) -> AnyResponse:
+    """Whoever may see more than the link shows keeps the session they have."""
+    link = share_links.opened(board().settings.folder, token)
+    key = link.job
+    page = f"/index.html#/dashboard?job_id={key.job_id}&role={key.role}&party_id={key.party_id}"
+    response = redirect(page, 303)
+    response.headers["Cache-Control"] = "no-store"
+    if g.session is not None and not g.session.job:
+        return response
+    guard.record("opened a share link", _path(key), user="(share link)")
+    return _with_cookie(response, board().sessions.begin("", "", job=_path(key), until=link.until))
+
+
+def _path(key: JobKey) -> str:
+    return f"{key.job_id}/{key.role}/{key.party_id}"
+
+
+def _with_cookie(response: Answer, token: str) -> Answer:
+    response.set_cookie(
+        guard.cookie(), token, path="/", httponly=True, samesite="Lax", secure=request.is_secure
+    )
+    return response
