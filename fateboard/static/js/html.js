@@ -15,7 +15,7 @@ import {
 import htm from "../vendor/htm.js";
 import { batch, computed, effect, signal, untracked, useSignal } from "../vendor/signals.js";
 
-/** @template T @typedef {{current: T}} Ref */
+/** @template [T=any] @typedef {{current: T}} Ref */
 
 /** Markup: html`<p class="x">${text}</p>`. Text that is put in stays text. */
 export const html = htm.bind(h);

@@ -43,7 +43,6 @@ export async function loadMessages() {
   const found = await answer.json();
   if (wanted !== language.peek()) return;
   messages.value = found;
-  document.documentElement.lang = wanted;
   ready.value = true;
 }
 

@@ -3,7 +3,7 @@
 import { signal } from "./html.js";
 
 /** @typedef {{page: string, query: Record<string, string>}} Route */
-/** @typedef {Record<string, string | number | boolean | null | undefined>} Query */
+/** @typedef {{[name: string]: string | number | boolean | null | undefined}} Query */
 
 /** @param {string} hash @returns {Route} */
 export function parse(hash) {
