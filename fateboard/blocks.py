@@ -181,7 +181,8 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Curve(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="curve", tag_field="kind"
 ):
-    """live: metric names ("namespace/name") whose new points are appended while a job runs."""
+    """live: metrics whose new points are appended while a job runs, each the id of its series:
+    "namespace/name", of a sibling on this site "role:party/namespace/name"."""
 
     id: str
     x: Axis
@@ -265,7 +266,9 @@ class Forest(
 
 
 class TreeNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """owner: "guest:9999". feature, condition: of our own split. weights: of a leaf."""
+    """owner: "guest:9999", "" where nobody is named. feature, condition: of our own split.
+    weights: of a leaf. children: of a box that stands for another party's splits, of which only
+    the leaves are known here; it has neither left nor right."""
 
     id: int
     owner: str
@@ -278,6 +281,7 @@ class TreeNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     weights: list[float | None] = []
     count: int | None = None
     text: Label = ""
+    children: list[int] = []
 
 
 class Tree(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -16,10 +16,12 @@ import msgspec
 from fateboard.blocks import Block, Notice, Path, Tree, View, msg
 from fateboard.views import (
     binning,
+    boosting,
     clustering,
     confusion,
     correlation,
     inputs,
+    linear,
     losses,
     one_vs_rest,
     performance,
@@ -27,6 +29,7 @@ from fateboard.views import (
     scores,
     selection,
     statistics,
+    stepwise,
     transforms,
 )
 from fateboard.views.context import Builder, Context, Group, Need, Page, read
@@ -43,6 +46,8 @@ _PAGES: dict[str, Page] = {
     **binning.PAGES,
     **selection.PAGES,
     **clustering.PAGES,
+    **linear.PAGES,
+    **boosting.PAGES,
 }
 """By module. Each file of builders has a dict PAGES, joined here."""
 
@@ -53,6 +58,7 @@ _GROUPS: list[Group] = [
     *one_vs_rest.GROUPS,
     *losses.GROUPS,
     *performance.GROUPS,
+    *stepwise.GROUPS,
 ]
 """What shows metrics by type, in the order of a page. Each file's GROUPS are joined here."""
 

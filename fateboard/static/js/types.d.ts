@@ -474,6 +474,7 @@ export interface TreeNode {
   weights?: (number | null)[];
   count?: number | null;
   text?: string | Text;
+  children?: (number)[];
 }
 
 export interface View {
