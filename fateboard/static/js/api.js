@@ -3,8 +3,11 @@
 import { signal, useCallback, useEffect, useRef, useState } from "./html.js";
 import { language, t } from "./i18n.js";
 import { subscribe } from "./live.js";
+import { forgetSession, session } from "./session.js";
 
-/** @import {Fault, Session} from "./types.js" */
+/** @import {Fault} from "./types.js" */
+
+export { session };
 
 export class ApiError extends Error {
   /** @param {number} status @param {Partial<Fault>} fault */
@@ -18,12 +21,6 @@ export class ApiError extends Error {
   }
 }
 
-/** Who is signed in: undefined before the board said so, null is nobody. */
-export const session = signal(/** @type {Session | null | undefined} */ (undefined));
-
-/** Why the last session is over: "" or "expired". */
-export const signedOut = signal("");
-
 /** What does not answer, if anything. */
 export const outage = signal(/** @type {{who: "board" | "flow", text: string} | null} */ (null));
 
@@ -33,6 +30,9 @@ export const recovered = signal(0);
 /** Answers by path, for `If-None-Match`. @type {Map<string, {tag: string, data: any}>} */
 const known = new Map();
 const KNOWN_MOST = 60;
+
+// What one reader read is not for the next.
+session.subscribe((who) => who || known.clear());
 
 /** Address of a path of the API, for links. @param {string} path */
 export function apiUrl(path) {
@@ -46,14 +46,6 @@ function remember(tag, path, data) {
   known.set(path, { tag, data });
   const oldest = known.keys().next().value;
   if (known.size > KNOWN_MOST && oldest !== undefined) known.delete(oldest);
-}
-
-/** Forget all that was read: nobody is signed in any more.
- * @param {"" | "expired"} why */
-export function forgetSession(why) {
-  known.clear();
-  signedOut.value = why;
-  session.value = null;
 }
 
 /** @param {Response} answer @returns {Promise<ApiError>} */

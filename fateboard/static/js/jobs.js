@@ -70,12 +70,17 @@ export function Party({ role, party }) {
   return html`<span class="party"><span class="party-role">${role}</span><span class="party-id">${party}</span></span>`;
 }
 
+/** What most jobs have says least of one. */
+const ORDINARY = ["Reader", "DataTransform", "Intersection", "Evaluation", "Upload"];
+
 /** A few chips, the rest behind a count. @param {{names: string[], most?: number}} props */
 export function Modules({ names, most = 2 }) {
   if (names.length === 0) return null;
-  const rest = names.slice(most);
+  const telling = names.filter((name) => !ORDINARY.includes(name));
+  const ordered = [...telling, ...names.filter((name) => ORDINARY.includes(name))];
+  const rest = ordered.slice(most);
   return html`<span class="modules" title=${names.join(", ")}>
-    ${names.slice(0, most).map((name) => html`<span class="chip" key=${name}>${name}</span>`)}
+    ${ordered.slice(0, most).map((name) => html`<span class="chip" key=${name}>${name}</span>`)}
     ${rest.length > 0 && html`<span class="chip more">+${rest.length}</span>`}
   </span>`;
 }

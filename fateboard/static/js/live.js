@@ -2,6 +2,7 @@
  * two failures the page asks every two seconds instead, and tries the stream again later. */
 
 import { signal } from "./html.js";
+import { forgetSession, session } from "./session.js";
 
 /** @import {Event as BoardEvent} from "./types.js" */
 /** @typedef {(event: BoardEvent) => void} Handler */
@@ -85,6 +86,7 @@ function listen() {
 async function poll(since = Date.now()) {
   try {
     const answer = await fetch(address("events"), { cache: "no-store" });
+    if (answer.status === 401 && session.peek()) return forgetSession("expired");
     if (!answer.ok) throw new TypeError(String(answer.status));
     /** @type {{events: BoardEvent[], last: number}} */
     const found = await answer.json();

@@ -1,8 +1,9 @@
 /** Where the board starts: messages, who is signed in, then the page of the address. */
 
-import { get, session } from "./api.js";
+import { get } from "./api.js";
 import { effect, html, render } from "./html.js";
 import { language, loadMessages, ready } from "./i18n.js";
+import { followTabs, session } from "./session.js";
 import { ApiErrorPage, Shell } from "./shell.js";
 import { Spinner } from "./ui.js";
 import { LoginPage } from "./pages/login.js";
@@ -47,6 +48,7 @@ function App() {
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
 render(html`<${App} />`, root);
+followTabs(() => get("/session"));
 insist(() => Promise.all([loadMessages(), whoIsThere()])).catch((error) =>
   render(html`<${ApiErrorPage} error=${error} />`, root),
 );

@@ -137,9 +137,10 @@ const FILTER_FROM = 9;
 /**
  * Check boxes below a button; long lists have a filter.
  * @param {{label: string, values: string[], onChange: (values: string[]) => void, icon?: string,
- *   options: {id: string, label: any, count?: number, text?: string}[], align?: "left" | "right"}} props
+ *   options: {id: string, label: any, count?: number, text?: string}[], align?: "left" | "right",
+ *   quiet?: boolean}} props quiet: that something is chosen is nothing to notice
  */
-export function MultiSelect({ label, values, onChange, options, icon, align = "left" }) {
+export function MultiSelect({ label, values, onChange, options, icon, align = "left", quiet = false }) {
   const { open, setOpen, root } = usePopover();
   const [filter, setFilter] = useState("");
   const id = useId();
@@ -152,14 +153,14 @@ export function MultiSelect({ label, values, onChange, options, icon, align = "l
   return html`<div class="popover-root" ref=${root}>
     <button
       type="button"
-      class=${values.length ? "button button-filter active" : "button button-filter"}
+      class=${quiet ? "button button-plain" : values.length ? "button button-filter active" : "button button-filter"}
       aria-haspopup="dialog"
       aria-expanded=${String(open)}
       aria-controls=${open ? id : undefined}
       onClick=${() => setOpen(!open)}
     >
       ${icon && html`<${Icon} name=${icon} size=${14} />`}<span>${label}</span>
-      ${values.length > 0 && html`<span class="badge badge-accent">${values.length}</span>`}
+      ${values.length > 0 && !quiet && html`<span class="badge badge-accent">${values.length}</span>`}
       <${Icon} name="chevron_down" size=${14} />
     </button>
     ${open &&
@@ -185,6 +186,7 @@ export function MultiSelect({ label, values, onChange, options, icon, align = "l
         ${shown.length === 0 && html`<p class="muted check-none">${t("word.nothing_found")}</p>`}
       </div>
       ${values.length > 0 &&
+      !quiet &&
       html`<button type="button" class="button button-quiet button-small" onClick=${() => onChange([])}>
         ${t("action.clear")}
       </button>`}

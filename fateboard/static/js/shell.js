@@ -1,6 +1,6 @@
 /** What stands around every page: navigation, banner, help, and the page of the route. */
 
-import { ApiError, del, forgetSession, session } from "./api.js";
+import { ApiError, del } from "./api.js";
 import { html, useEffect, useErrorBoundary, useRef, useState } from "./html.js";
 import { LANGUAGES, language, setLanguage, t } from "./i18n.js";
 import { Logo } from "./icons.js";
@@ -8,6 +8,7 @@ import { useKeys } from "./keys.js";
 import { connection } from "./live.js";
 import { Banner, useEnded } from "./outage.js";
 import { link, navigate, route } from "./router.js";
+import { endSession, session } from "./session.js";
 import { ShortcutsDialog } from "./shortcuts.js";
 import { setTheme, theme } from "./theme.js";
 import { Button, ConfirmHost, Empty, ErrorBox, IconButton, Menu, Spinner, Toasts } from "./ui.js";
@@ -70,19 +71,11 @@ function CurrentPage({ name, query }) {
   return html`<${Guarded} key=${name} module=${module} query=${query} />`;
 }
 
-const SIGNED_OUT_KEY = "board.signed_out";
-
 async function signOut() {
   await del("/session").catch(() => null);
-  localStorage.setItem(SIGNED_OUT_KEY, String(Date.now()));
-  forgetSession("");
+  endSession();
   navigate("login");
 }
-
-// Another tab signed out: this one has nothing to show any more.
-addEventListener("storage", (event) => {
-  if (event.key === SIGNED_OUT_KEY && session.peek()) forgetSession("");
-});
 
 function Connection() {
   const words = { live: t("live.live"), polling: t("live.polling"), down: t("live.down") };

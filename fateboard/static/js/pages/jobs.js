@@ -211,6 +211,7 @@ export function Page({ query }) {
         label=${t("jobs.columns")}
         icon="columns"
         align="right"
+        quiet
         values=${columns.shown.map(({ id }) => id).filter((id) => id !== "metric")}
         onChange=${columns.choose}
         options=${columns.all.map(({ id, label }) => ({ id, label, text: label }))}

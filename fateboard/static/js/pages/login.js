@@ -1,20 +1,12 @@
 /** Signing in. It stands in for whatever page was asked for, whose address stays as it is. */
 
-import { get, post, session, signedOut } from "../api.js";
+import { get, post } from "../api.js";
 import { html, useEffect, useRef, useState } from "../html.js";
 import { LANGUAGES, language, setLanguage, t } from "../i18n.js";
 import { Logo } from "../icons.js";
 import { route } from "../router.js";
+import { beginSession, signedOut } from "../session.js";
 import { Button, ErrorBox, IconButton, NoticeLine } from "../ui.js";
-
-const SIGNED_IN_KEY = "board.signed_in";
-
-// Another tab signed in: so did this one.
-addEventListener("storage", (event) => {
-  if (event.key === SIGNED_IN_KEY && session.peek() === null) {
-    get("/session").then((who) => (session.value = who), () => null);
-  }
-});
 
 /** Seconds that are left until a time, once a second. @param {number} until ms */
 function useCountdown(until) {
@@ -39,9 +31,7 @@ function useSignIn() {
     setError(null);
     try {
       const who = await post("/session", { username: user, password });
-      localStorage.setItem(SIGNED_IN_KEY, String(Date.now()));
-      signedOut.value = "";
-      session.value = who?.user ? who : await get("/session");
+      beginSession(who?.user ? who : await get("/session"));
     } catch (problem) {
       const { retryAfter = 0 } = /** @type {any} */ (problem);
       if (retryAfter) setUntil(Date.now() + retryAfter * 1000);
