@@ -22,7 +22,9 @@ from fateboard.views import (
     correlation,
     inputs,
     linear,
+    loaders,
     losses,
+    neural,
     one_vs_rest,
     performance,
     sampling,
@@ -48,6 +50,8 @@ _PAGES: dict[str, Page] = {
     **clustering.PAGES,
     **linear.PAGES,
     **boosting.PAGES,
+    **neural.PAGES,
+    **loaders.PAGES,
 }
 """By module. Each file of builders has a dict PAGES, joined here."""
 
@@ -59,6 +63,7 @@ _GROUPS: list[Group] = [
     *losses.GROUPS,
     *performance.GROUPS,
     *stepwise.GROUPS,
+    *loaders.GROUPS,
 ]
 """What shows metrics by type, in the order of a page. Each file's GROUPS are joined here."""
 

@@ -60,9 +60,9 @@ def _single(context: Context, model: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = [KeyValues(id="model", items=facts, export_name="model_summary")]
     if context.role != "arbiter":
         blocks += _weights(context, model)
-    history = numbers(model.get("lossHistory"))
-    if history and not context.of_type("LOSS"):
-        blocks.append(_history(history))
+    past = numbers(model.get("lossHistory"))
+    if past and not context.of_type("LOSS"):
+        blocks.append(history(past))
     return blocks
 
 
@@ -88,9 +88,9 @@ def _weights(context: Context, model: dict[str, Any]) -> list[Block]:
     return blocks
 
 
-def _history(history: list[float | None]) -> Curve:
+def history(past: list[float | None]) -> Curve:
     """From the model, where the loss was not logged by class."""
-    line: list[Point] = [(float(at), value) for at, value in enumerate(history)]
+    line: list[Point] = [(float(at), value) for at, value in enumerate(past)]
     return Curve(
         id="loss_history",
         x=Axis(label=msg("axis.iteration"), integer=True),
