@@ -1,8 +1,9 @@
 """A component's page as files: a zip with a CSV for each block that has an export name.
 
-Built from the page with every option shown (``blocks.EveryOption``). A file has a section for
-each choice, after a line that says which. Numbers are whole, not as the page rounds them; shares
-are fractions of 1. Spreadsheets run what looks like a formula, so such text gets an apostrophe.
+Built from the page with every option shown (``blocks.EveryOption``). A file of several sections
+has one for each choice, after a line that says which. Numbers are whole, not as the page rounds
+them; shares are fractions of 1. Spreadsheets run what looks like a formula, so such text gets an
+apostrophe.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def as_csv(parts: list[Part]) -> bytes:
     for i, part in enumerate(parts):
         if i:
             writer.writerow([])
-        if part.crumbs:
+        if len(parts) > 1 and part.crumbs:
             writer.writerow([defused(crumb) for crumb in part.crumbs])
         writer.writerows([defused(value) for value in row] for row in part.rows)
     return b"\xef\xbb\xbf" + out.getvalue().encode("utf-8", "replace")

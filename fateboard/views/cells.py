@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -164,17 +165,8 @@ def item(label: Label, value: Any, format: Format = "text", help: Label = "") ->
 
 def natural(name: str) -> list[tuple[int, int, str]]:
     """Sorts x2 before x10."""
-    parts: list[tuple[int, int, str]] = []
-    digits = ""
-    for letter in name + "\0":
-        if letter in "0123456789" and len(digits) < 18:
-            digits += letter
-            continue
-        if digits:
-            parts.append((0, int(digits), ""))
-            digits = ""
-        if letter in "0123456789":
-            digits = letter
-        else:
-            parts.append((1, 0, letter))
-    return parts
+    return [
+        (0, int(part[:_LONGEST_NUMBER]), part) if part[0] in "0123456789" else (1, 0, part)
+        for part in re.split("([0-9]+)", name)
+        if part
+    ]
