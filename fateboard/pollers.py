@@ -18,6 +18,7 @@ from fateboard.flow_client import Flow, FlowRefused
 from fateboard.job_detail import tasks_at, tasks_of
 from fateboard.jobs import ENDED, WITHOUT_DETAIL, key_of, listed, mapping, row_of, rows_of, shown
 from fateboard.jobs import text as text_of
+from fateboard.names import is_name
 from fateboard.shapes import JobKey, JobRow, LogGrown, MetricPoints, Task
 
 RUNNING_S, WAITING_S, ENDED_S = 1.2, 2.0, 10.0
@@ -37,7 +38,7 @@ def poller_of(flow: Flow, name: str) -> JobsPoller | JobPoller:
 
 def key_in(name: str) -> JobKey:
     parts = name.removeprefix("job:").split("/")
-    if not name.startswith("job:") or len(parts) != 3:
+    if not name.startswith("job:") or len(parts) != 3 or not all(map(is_name, parts)):
         raise Refused(400, "no_topic", topic=name[:200])
     return JobKey(job_id=parts[0], role=parts[1], party_id=parts[2])
 

@@ -5,29 +5,40 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response, request
 
-from fateboard import asked, downloads, guard
+from fateboard import asked, downloads, guard, job_list
 from fateboard.board import answer, board
 from fateboard.disclosure import disclosure
 from fateboard.errors import Refused
 from fateboard.guard import needs
 from fateboard.job_detail import detail
-from fateboard.jobs import check_here, integer, listed, mapping, row_of, rows_of, shown
-from fateboard.shapes import JobKey, JobPage
+from fateboard.jobs import check_here, mapping, row_of, rows_of
+from fateboard.shapes import JobKey
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1/jobs")
 
 ONE = "/<name:job>/<name:role>/<name:party>"
 LONGEST_NOTES = 2_000
+LATEST_MS = 1 << 53
 
 
 @blueprint.get("")
 def page() -> Response:
-    size = min(200, int(request.args.get("size", 20)))
-    number = int(request.args.get("page", 1))
-    data = board().flow.shared("job/list/job", {"limit": size, "page": number}).data
-    rows = [shown(row) for row in listed(data, "jobs")]
-    total = integer(data.get("count")) or 0
-    return answer(JobPage(total=total, page=number, size=size, jobs=rows, facets={}, metrics=[]))
+    """A share link lists its one job."""
+    if guard.me().job:
+        only = job_list.only(board().flow, _key(*guard.me().job.split("/")))
+        return answer(only)
+    wanted = job_list.Wanted(
+        texts={name: request.args.get(name, "") for name in job_list.TEXTS},
+        lists={name: asked.words(name) for name in job_list.LISTS},
+        since=asked.optional_number("from", 0, LATEST_MS),
+        until=asked.optional_number("to", 0, LATEST_MS),
+        sort=request.args.get("sort", ""),
+        ascending=request.args.get("order", "desc") == "asc",
+        page=asked.number("page", 1, 1, 1_000_000),
+        size=asked.number("size", 20, 1, job_list.MOST_ROWS),
+        metric=request.args.get("metric", "")[:200],
+    )
+    return answer(job_list.page(board().flow, wanted))
 
 
 @blueprint.get(ONE)
