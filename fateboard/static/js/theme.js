@@ -39,6 +39,7 @@ export function setTheme(name) {
 export function palette() {
   void dark.value; // who draws by it is told of a change
   const probe = document.createElement("i");
+  probe.style.setProperty("transition", "none", "important"); // else a colour would still be the last one
   document.body.append(probe);
   /** @param {string} name */
   const colour = (name) => {
