@@ -30,6 +30,7 @@ from fateboard.views import (
     sampling,
     scores,
     selection,
+    stability,
     statistics,
     stepwise,
     transforms,
@@ -59,6 +60,7 @@ _GROUPS: list[Group] = [
     *clustering.GROUPS,
     *scores.GROUPS,
     *confusion.GROUPS,
+    *stability.GROUPS,
     *one_vs_rest.GROUPS,
     *losses.GROUPS,
     *performance.GROUPS,
@@ -69,6 +71,7 @@ _GROUPS: list[Group] = [
 
 _BY_NAME = {module.casefold(): page for module, page in _PAGES.items()}
 _ENDED_EARLY = ("failed", "canceled", "timeout")
+_BY_LABELS = ("evaluation", "positiveunlabeled")
 _NOT_ENDED = ("waiting", "ready", "running")
 
 
@@ -177,7 +180,7 @@ def _nothing(context: Context) -> Notice:
     """Why a page is empty, and where to look instead."""
     if context.role == "arbiter":
         return Notice(level="info", text=msg("view.arbiter_has_no_output"))
-    if context.role == "host" and context.module.casefold() == "evaluation":
+    if context.role == "host" and context.module.casefold() in _BY_LABELS:
         return Notice(level="info", text=msg("view.host_has_no_labels"))
     if not context.model and "model" in _page(context.module).needs:
         return Notice(level="info", text=msg("view.model_missing"))

@@ -1,21 +1,15 @@
-"""Counts of right and wrong predictions by threshold, and stability of the score (PSI)."""
+"""Counts of right and wrong predictions by threshold."""
 
 from __future__ import annotations
 
 from fateboard.blocks import (
-    Axis,
     Block,
-    Column,
-    Combo,
-    ComboSeries,
     Confusion,
     ConfusionModel,
-    Option,
     Path,
-    choice,
     msg,
 )
-from fateboard.views.cells import finite, names, numbers, tabulate
+from fateboard.views.cells import numbers
 from fateboard.views.context import Context, Group, Metric
 from fateboard.views.datasets import dataset
 
@@ -60,26 +54,7 @@ def confusion(context: Context, _path: Path) -> list[Block]:
     ]
 
 
-def psi(context: Context, path: Path) -> list[Block]:
-    """Per model how far the scores of the later data set moved away from the training's."""
-    found = {f"{metric.namespace}/{metric.name}": metric for metric in context.metrics}
-
-    def of(id: str) -> list[Block]:
-        return _psi(found[id])
-
-    if len(found) == 1:
-        return of(next(iter(found)))
-    options = [
-        Option(id=id, label=dataset("", metric.name.removesuffix("_psi")).name)
-        for id, metric in found.items()
-    ]
-    return [choice("psi", msg("scores.model"), options, of, path, title=msg("stability.title"))]
-
-
-GROUPS: list[Group] = [
-    (frozenset({"CONFUSION_MAT", "F1_SCORE"}), confusion),
-    (frozenset({"PSI"}), psi),
-]
+GROUPS: list[Group] = [(frozenset({"CONFUSION_MAT", "F1_SCORE"}), confusion)]
 
 
 def _thresholds(metric: Metric) -> list[float]:
@@ -99,94 +74,3 @@ def _at(metric: Metric, member: str, thresholds: list[float]) -> list[float | No
         if threshold is not None
     }
     return [values.get(threshold) for threshold in thresholds]
-
-
-def _psi(metric: Metric) -> list[Block]:
-    meta = metric.meta
-    intervals = names(meta.get("intervals"))
-    count = len(intervals)
-
-    def values(member: str) -> list[float | None]:
-        return (numbers(meta.get(member)) + [None] * count)[:count]
-
-    scores, expected, actual = (
-        values(member) for member in ("psi_scores", "expected_percentage", "actual_percentage")
-    )
-    interval = Column(id="interval", label=msg("stability.interval"), sortable=False, frozen=True)
-    summary = tabulate(
-        "psi.summary",
-        [
-            interval,
-            Column(id="expected", label=msg("stability.expected"), format="percent"),
-            Column(id="actual", label=msg("stability.actual"), format="percent"),
-            Column(id="psi", label=msg("stability.psi"), format="number"),
-        ],
-        list(zip(intervals, expected, actual, scores, strict=True)),
-        title=msg("stability.summary"),
-        help=msg("stability.help"),
-        page_size=0,
-        footer=[["", None, None, finite(meta.get("total_psi"))]],
-        export_name="psi",
-    )
-    moved = Combo(
-        id="psi.chart",
-        categories=intervals,
-        axes=[
-            Axis(label=msg("stability.share"), percent=True),
-            Axis(label=msg("stability.psi")),
-        ],
-        series=[
-            ComboSeries(label=msg("stability.expected"), type="bar", values=expected),
-            ComboSeries(label=msg("stability.actual"), type="bar", values=actual),
-            ComboSeries(label=msg("stability.psi"), type="line", values=scores, axis=1),
-        ],
-        x=msg("stability.interval"),
-        title=msg("stability.title"),
-        export_name="psi",
-    )
-    trained, later = values("train_pos_perc"), values("validate_pos_perc")
-    events = tabulate(
-        "psi.events",
-        [
-            interval,
-            Column(id="train_count", label=msg("stability.train_count"), format="integer"),
-            Column(id="train_share", label=msg("stability.train_share"), format="percent"),
-            Column(id="train_events", label=msg("stability.train_events"), format="percent"),
-            Column(id="later_count", label=msg("stability.later_count"), format="integer"),
-            Column(id="later_share", label=msg("stability.later_share"), format="percent"),
-            Column(id="later_events", label=msg("stability.later_events"), format="percent"),
-        ],
-        list(
-            zip(
-                intervals,
-                values("expected_interval"),
-                expected,
-                trained,
-                values("actual_interval"),
-                actual,
-                later,
-                strict=True,
-            )
-        ),
-        title=msg("stability.distribution"),
-        page_size=0,
-        export_name="quantile_distribution",
-    )
-    ratios = Combo(
-        id="psi.events_chart",
-        categories=intervals,
-        axes=[
-            Axis(label=msg("stability.share"), percent=True),
-            Axis(label=msg("stability.event_ratio"), percent=True),
-        ],
-        series=[
-            ComboSeries(label=msg("stability.train_share"), type="bar", values=expected),
-            ComboSeries(label=msg("stability.later_share"), type="bar", values=actual),
-            ComboSeries(label=msg("stability.train_events"), type="line", values=trained, axis=1),
-            ComboSeries(label=msg("stability.later_events"), type="line", values=later, axis=1),
-        ],
-        x=msg("stability.interval"),
-        title=msg("stability.distribution"),
-        export_name="quantile_distribution",
-    )
-    return [summary, moved, events, ratios]
