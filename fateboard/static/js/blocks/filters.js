@@ -33,9 +33,10 @@ const MOST_SHOWN = 200;
 /**
  * Check boxes in a panel, with a search when they are many. An empty selection keeps everything.
  * @param {{label: string, options: {id: string, label: string, count?: number}[],
- *   selected: Set<string>, onSelect: (ids: Set<string>) => void, most?: number}} props
+ *   selected: Set<string>, onSelect: (ids: Set<string>) => void, most?: number, quiet?: boolean}} props
+ *   quiet: the button does not tell how many are selected
  */
-export function Picker({ label, options, selected, onSelect, most }) {
+export function Picker({ label, options, selected, onSelect, most, quiet = false }) {
   const [text, setText] = useState("");
   const lower = text.toLowerCase();
   const found = lower ? options.filter((option) => option.label.toLowerCase().includes(lower)) : options;
@@ -45,8 +46,8 @@ export function Picker({ label, options, selected, onSelect, most }) {
     if (!next.delete(id)) next.add(id);
     onSelect(next);
   };
-  const caption = html`${label}${selected.size ? html` <b class="b-count">${selected.size}</b>` : ""}`;
-  return html`<${Popover} label=${caption} active=${selected.size > 0}>
+  const caption = html`${label}${selected.size && !quiet ? html` <b class="b-count">${selected.size}</b>` : ""}`;
+  return html`<${Popover} label=${caption} active=${selected.size > 0 && !quiet}>
     ${options.length > SEARCH_FROM &&
     html`<input
       type="search"

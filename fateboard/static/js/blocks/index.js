@@ -8,7 +8,10 @@ import { route, setQuery } from "../router.js";
 import { Button, ErrorBox, NoticeLine, toast } from "../ui.js";
 import { DataTable } from "../table.js";
 import { AxisTable, ConfusionBlock } from "./axis.js";
+import { ComboBlock } from "./combo.js";
+import { CurveBlock } from "./curve.js";
 import { saveBlob } from "./files.js";
+import { HeatMapBlock } from "./heatmap.js";
 import { ChoiceBlock, JsonBlock, KeyValuesBlock, TabsBlock, TextBlock } from "./simple.js";
 import { withFiles } from "./zip.js";
 
@@ -46,6 +49,9 @@ const RENDERERS = {
   table: TableBlock,
   by_axis: AxisTable,
   confusion: ConfusionBlock,
+  curve: CurveBlock,
+  combo: ComboBlock,
+  heatmap: HeatMapBlock,
   choice: ChoiceBlock,
   tabs: TabsBlock,
   text: TextBlock,
@@ -68,7 +74,7 @@ function OneBlock({ block, context }) {
 export function Blocks({ blocks, context = {} }) {
   return html`<div class="blocks">
     ${blocks.map(
-      (block) => html`<section key=${`${block.kind}:${block.id}`} class=${`block is-${block.kind}`} data-block=${block.id} data-kind=${block.kind}>
+      (block) => html`<section key=${`${block.kind}:${block.id}`} class=${`block is-${block.kind}`} data-block=${block.id}>
         <${OneBlock} block=${block} context=${context} />
       </section>`,
     )}
