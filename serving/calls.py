@@ -60,3 +60,11 @@ class Part(msgspec.Struct, kw_only=True):
     code: int = 0
     message: str = ""
     data: dict[str, Any] = {}
+
+
+class HostAnswer(msgspec.Struct, kw_only=True):
+    """A host's answer for a call. rows: one for each; where ``columns`` is given, their data is
+    in there instead, for all rows at once."""
+
+    rows: list[Part]
+    columns: dict[str, Any] | None = None

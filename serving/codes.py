@@ -54,6 +54,12 @@ def of_host(code: int) -> int:
 _HTTP = {
     Code.OK: 200,
     Code.BAD_PARAMETER: 400,
+    Code.ADMIN_PARAMETER: 400,
+    Code.SYSTEM: 500,
+    Code.MODEL_INIT: 422,
+    Code.BIND: 409,
+    Code.LOAD: 422,
+    Code.UNREGISTER: 404,
     Code.FEATURE: 422,
     Code.NO_FEATURES: 422,
     Code.FILL_RATE: 422,

@@ -121,6 +121,12 @@ class Measures:
             if begin_ms <= second.at * 1000 <= end_ms
         ]
 
+    def traffic(self, service: str) -> list[dict[str, Any]]:
+        """The last minutes of a service, second by second, for the board."""
+        source = f"S_{service}"
+        now = int(time.time() * 1000)
+        return self.history(source, now - 120_000, now)
+
     def sources(self) -> list[str]:
         return sorted(self._history)
 

@@ -1,0 +1,208 @@
+"""The host's side of a request: a guest's packet in, this party's contribution out.
+
+What is checked, in this order: the signature or certificate, that the guest may call us and takes
+part in the model, the command, the model, the rows. Features are fetched by what the guest sent
+and never leave: only contributions do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from typing import Any
+
+import msgspec
+import orjson
+
+from federation.fate_serving import proxy_pb2 as pb
+from serving import packets, scoring
+from serving.adapters import Adapter, Fetched, fetched
+from serving.cache import FeatureCache
+from serving.calls import HostAnswer, Part
+from serving.codes import Code, ServingFault
+from serving.limits import Limits
+from serving.party_auth import Signer
+from serving.registry import Loaded, ModelKey, Registry
+from serving.routes import RouteFile
+from serving.settings import Settings
+
+LEGACY = 200
+"""Versions below put ids elsewhere in the body."""
+
+
+class Asked(msgspec.Struct):
+    """A guest's packet, read."""
+
+    ids: list[dict[str, Any]]
+    indexes: list[int]
+    checks: list[bool]
+    case_id: str
+    single: bool
+    capabilities: list[str]
+    key: str
+    setup: dict[str, bytes]
+
+
+class HostDesk:
+    """Answers other parties' packets in one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        routes: RouteFile,
+        signer: Signer,
+        limits: Limits,
+        adapter: Adapter | None,
+    ) -> None:
+        self.settings, self.registry, self.routes = settings, registry, routes
+        self.signer, self.limits = signer, limits
+        self.adapter: Adapter | None = adapter and FeatureCache(
+            adapter, settings.cache_entries, settings.cache_ms
+        )
+        self.stopping = False
+
+    async def answer(self, packet: pb.Packet, certified: str) -> pb.Packet:
+        """Never raises ServingFault: failures are in the body. certified: the party that the
+        connection's certificate names, "" in plaintext."""
+        reply = pb.Packet(header=packet.header)
+        try:
+            model = self._admitted(packet, certified)
+            asked = read(packet, self.settings.most_rows)
+            with self.limits.one():
+                found = await self._found(model, asked)
+            reply.body.value = _told(asked, found)
+        except ServingFault as fault:
+            on_the_way = fault.code in (Code.AUTHENTICATION, Code.NO_ROUTE)
+            reply.body.value = packets.fault_answer(fault, on_the_way=on_the_way)
+        return reply
+
+    def _admitted(self, packet: pb.Packet, certified: str) -> Loaded:
+        """The model that is asked for, if this guest may. Raises ServingFault."""
+        if self.stopping:
+            raise ServingFault(Code.STOPPING, "this serving is shutting down")
+        source, target = packet.header.src.partyId, packet.header.dst.partyId
+        proven = self.signer.check(packet) or certified
+        if proven and proven != source:
+            raise ServingFault(
+                Code.AUTHENTICATION, f"authentication failed: party {proven} says it is {source}"
+            )
+        if not self.routes.routes.allows(source, target):
+            raise ServingFault(Code.AUTHENTICATION, f"party {source} may not call party {target}")
+        command = packet.header.command.name
+        if command not in (packets.SINGLE, packets.BATCH):
+            raise ServingFault(Code.COMMAND, f"unknown command {command[:40]!r}")
+        named = packet.header.task.model
+        key = ModelKey(named.namespace, named.tableName)
+        model = self.registry.snapshot.models.get(key)
+        if model is None or model.role == "guest":
+            raise ServingFault(
+                Code.NO_MODEL,
+                f"model {key} is not loaded at party {target}: load it with `flow model load`",
+            )
+        if not any(remote.party_id == source for remote in model.remotes):
+            raise ServingFault(Code.AUTHENTICATION, f"party {source} has no part in this model")
+        return model
+
+    async def _found(self, model: Loaded, asked: Asked) -> HostAnswer:
+        columns = scoring.columns(model)
+        limit = self.settings.adapter_ms / 1000
+        found = await fetched(self.adapter, asked.ids, columns, limit)
+        for row, check in zip(found, asked.checks, strict=True):
+            if check and not row.code and not row.features:
+                row.code, row.message = int(Code.NO_FEATURES), "no features of this id"
+        known = [row.features for row in found if not row.code]
+        if len(known) < len(found):  # columns hold all rows of a batch
+            asked.capabilities = [c for c in asked.capabilities if c != scoring.COLUMNS]
+        options: dict[str, Any] = {
+            "capabilities": asked.capabilities,
+            "key": asked.key,
+            "setup": asked.setup,
+        }
+        if not known:
+            made = HostAnswer(rows=[])
+        elif len(known) * max(len(columns), 1) < scoring.LONG_CELLS:
+            made = scoring.contributions(model, known, **options)
+        else:
+            made = await asyncio.to_thread(scoring.contributions, model, known, **options)
+        rest = iter(made.rows)
+        rows = [_failed(row) if row.code else next(rest) for row in found]
+        return HostAnswer(rows=rows, columns=made.columns)
+
+
+def read(packet: pb.Packet, most: int) -> Asked:
+    """A guest's body. Raises ServingFault (100) for one that is not as agreed."""
+    try:
+        body = orjson.loads(packet.body.value)
+    except orjson.JSONDecodeError:
+        raise ServingFault(Code.BAD_PARAMETER, "the packet's body is not JSON") from None
+    if not isinstance(body, dict):
+        raise ServingFault(Code.BAD_PARAMETER, "the packet's body is not an object")
+    ours = _ours(body)
+    case_id = str(body.get("caseId") or packet.auth.nonce)[:256]
+    if packet.header.command.name == packets.SINGLE:
+        ids = body.get("featureIdMap" if is_legacy(packet) else "sendToRemoteFeatureData") or {}
+        check = body.get("needCheckFeature") is True
+        return Asked([_ids(ids)], [0], [check], case_id, True, *ours)
+    rows = body.get("batchDataList")
+    if not isinstance(rows, list) or not rows:
+        raise ServingFault(Code.BAD_PARAMETER, "batchDataList must be a list of rows")
+    if len(rows) > most:
+        raise ServingFault(
+            Code.BAD_PARAMETER, f"{len(rows)} rows in a batch; this host takes {most}"
+        )
+    asked = Asked([], [], [], case_id, False, *ours)
+    for row in rows:
+        index = row.get("index") if isinstance(row, dict) else None
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise ServingFault(Code.BAD_PARAMETER, "a row of the batch has no index")
+        asked.ids.append(_ids(row.get("sendToRemoteFeatureData") or {}))
+        asked.indexes.append(index)
+        asked.checks.append(row.get("needCheckFeature") is True)
+    return asked
+
+
+def is_legacy(packet: pb.Packet) -> bool:
+    """Whether the guest is a FATE-Serving before 2.0. Raises ServingFault (100)."""
+    operator = packet.header.operator.strip()
+    if not operator:
+        return True
+    if not operator.isdecimal() or len(operator) > 9:
+        raise ServingFault(Code.BAD_PARAMETER, "the packet's operator is not a version number")
+    return int(operator) < LEGACY
+
+
+def _ids(given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise ServingFault(Code.BAD_PARAMETER, "sendToRemoteFeatureData must be an object")
+    return given
+
+
+def _ours(body: dict[str, Any]) -> tuple[list[str], str, dict[str, bytes]]:
+    """Our own keys: capabilities, key, setup. Raises ServingFault (100)."""
+    offered, key, setup = (
+        body.get(name) for name in (packets.CAPABILITIES, packets.KEY, packets.SETUP)
+    )
+    capabilities = [c for c in offered if isinstance(c, str)] if isinstance(offered, list) else []
+    contents = {}
+    for name, text in setup.items() if isinstance(setup, dict) else ():
+        try:
+            contents[str(name)] = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            raise ServingFault(Code.BAD_PARAMETER, "x_setup is not base64") from None
+    return capabilities, key if isinstance(key, str) else "", contents
+
+
+def _failed(row: Fetched) -> Part:
+    return Part(code=row.code, message=row.message)
+
+
+def _told(asked: Asked, found: HostAnswer) -> bytes:
+    if not asked.single:
+        indexed = list(zip(asked.indexes, found.rows, strict=True))
+        return packets.batch_answer(indexed, found.columns)
+    part = found.rows[0]
+    if part.code:
+        return packets.fault_answer(ServingFault(part.code, part.message))
+    return packets.single_answer(part.data, asked.case_id)

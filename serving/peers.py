@@ -1,0 +1,253 @@
+"""Asking other parties' servings: one gRPC hop, grouped while the way is busy.
+
+Grouping is work-conserving: with no call to a (party, model) under way a row is sent at once; rows
+that arrive meanwhile travel together when it returns, or after ``micro_batch_ms``. A host sees
+FATE-Serving's single command for one row and its batch command for several.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from federation.certificate import Identity
+from serving import packets, scoring
+from serving.calls import Call, HostAnswer, Part, Row
+from serving.codes import Code, ServingFault, of_host
+from serving.inference import host_fault
+from serving.measures import Measures
+from serving.party_auth import Signer
+from serving.party_link import PartyLink
+from serving.plans import parts as forms
+from serving.registry import Loaded, ModelKey, Remote
+from serving.routes import RouteFile
+from serving.settings import Settings
+
+REPLY_MARGIN_S = 0.02
+"""Kept back of a deadline for merging and answering."""
+
+
+class Waiting(msgspec.Struct):
+    """A row on its way into a group."""
+
+    call: Call
+    row: Row
+    future: asyncio.Future[Part]
+
+
+class Peers:
+    """Every other party, as this process sees it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        routes: RouteFile,
+        identity: Callable[[], Identity | None],
+        measures: Measures,
+        signer: Signer,
+    ) -> None:
+        self.settings, self.routes, self.measures = settings, routes, measures
+        self._identity, self._signer = identity, signer
+        self._links: dict[str, PartyLink] = {}
+        self._lanes: dict[tuple[ModelKey, ModelKey], Lane] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def ask(
+        self, model: Loaded, remote: Remote, call: Call, rows: list[Row], *, batching: bool
+    ) -> HostAnswer:
+        """See ``inference.Peers``."""
+        if batching and len(rows) == 1 and self.settings.micro_batch_rows > 1:
+            return HostAnswer(rows=[await self._lane(model, remote).put(call, rows[0])])
+        return await self.send(model, remote, call, rows, columns=len(rows) > 1)
+
+    async def send(
+        self,
+        model: Loaded,
+        remote: Remote,
+        call: Call,
+        rows: list[Row],
+        *,
+        columns: bool = False,
+    ) -> HostAnswer:
+        """One call over the wire. columns: all rows' answers may come as columns.
+
+        Raises ServingFault: 105, 106, 124, 2xxx.
+        """
+        offered = [*([scoring.COLUMNS] if columns else []), forms.LEVEL_1]
+        extra: dict[str, Any] = {packets.CAPABILITIES: offered} if self.settings.compact else {}
+        key, setup = model.plan.setup(remote.party_id)
+        if key:
+            extra[packets.KEY] = key
+        try:
+            return await self._sent(model, remote, call, rows, extra)
+        except scoring.NeedsSetup:
+            extra[packets.SETUP] = {
+                name: base64.b64encode(content).decode() for name, content in setup.items()
+            }
+            return await self._sent(model, remote, call, rows, extra)
+
+    async def _sent(
+        self, model: Loaded, remote: Remote, call: Call, rows: list[Row], extra: dict[str, Any]
+    ) -> HostAnswer:
+        """Raises NeedsSetup beside what ``send`` raises."""
+        link = self.link(remote.party_id)
+        loop = asyncio.get_running_loop()
+        left = call.deadline - loop.time() - REPLY_MARGIN_S
+        timeout = min(left, self.settings.party_ms / 1000)
+        if timeout <= 0:
+            raise _late(remote.party_id)
+        packet = packets.request(
+            call,
+            rows,
+            model.party_id,
+            remote.party_id,
+            remote.key,
+            extra,
+        )
+        self._signer.sign(packet, remote.party_id)
+        started = time.perf_counter()
+        try:
+            answer = await link.call(packet, timeout)
+        except ServingFault:
+            self.measures.host_up.labels(remote.party_id).set(link.is_up)
+            raise
+        try:
+            found = packets.answer(answer, len(rows))
+        except scoring.NeedsSetup:
+            raise
+        except ServingFault as fault:
+            raise host_fault(fault.code, str(fault)) from None
+        self.measures.host_up.labels(remote.party_id).set(1)
+        self.measures.remote.labels(remote.party_id).observe(time.perf_counter() - started)
+        return found
+
+    def link(self, party_id: str) -> PartyLink:
+        """The way to a party, made anew when its routes have changed.
+
+        Raises ServingFault (106) without a route.
+        """
+        found = self.routes.routes.to(party_id)
+        kept = self._links.get(party_id)
+        if kept is not None and kept.addresses == found:
+            return kept
+        if kept is not None:
+            task = asyncio.ensure_future(kept.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        if not found:
+            raise ServingFault(
+                Code.GUEST_ROUTE,
+                f"no route to the serving of party {party_id}: add it to route_table.json under "
+                f'"{party_id}": {{"serving": [{{"ip": ..., "port": ...}}]}}',
+            )
+        made = PartyLink(party_id, found, self._identity(), self.settings.in_flight_per_party)
+        self._links[party_id] = made
+        return made
+
+    def states(self) -> dict[str, bool]:
+        """Which parties that were asked answer."""
+        return {party: link.is_up for party, link in self._links.items()}
+
+    async def close(self) -> None:
+        for link in self._links.values():
+            await link.close()
+
+    def _lane(self, model: Loaded, remote: Remote) -> Lane:
+        key = (model.key, remote.key)
+        lane = self._lanes.get(key)
+        if lane is None or lane.model is not model:
+            lane = self._lanes[key] = Lane(self, model, remote)
+        return lane
+
+
+class Lane:
+    """Rows of one model for one host, sent in groups while calls are under way."""
+
+    def __init__(self, peers: Peers, model: Loaded, remote: Remote) -> None:
+        self.peers, self.model, self.remote = peers, model, remote
+        self._waiting: list[Waiting] = []
+        self._under_way = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def put(self, call: Call, row: Row) -> Part:
+        """The host's part of a row. Raises ServingFault."""
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(call, row, loop.create_future())
+        self._waiting.append(waiting)
+        settings = self.peers.settings
+        if not self._under_way or len(self._waiting) >= settings.micro_batch_rows:
+            self._flush()
+        elif self._timer is None:
+            self._timer = loop.call_later(settings.micro_batch_ms / 1000, self._flush)
+        late = loop.call_at(call.deadline, _fail, waiting, _late(self.remote.party_id))
+        try:
+            return await waiting.future
+        finally:
+            late.cancel()
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        most = self.peers.settings.micro_batch_rows
+        group, self._waiting = self._waiting[:most], self._waiting[most:]
+        group = [waiting for waiting in group if not waiting.future.done()]
+        if not group:
+            return
+        self._under_way += 1
+        task = asyncio.ensure_future(self._sent(group))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _sent(self, group: list[Waiting]) -> None:
+        first = group[0].call
+        call = msgspec.structs.replace(
+            first, deadline=max(waiting.call.deadline for waiting in group)
+        )
+        rows = [waiting.row for waiting in group]
+        try:
+            found = await self.peers.send(self.model, self.remote, call, rows)
+        except ServingFault as fault:
+            if len(group) > 1 and fault.code == of_host(Code.BAD_PARAMETER):
+                # One bad row must not cost the others theirs: each is asked for by itself.
+                for waiting in group:
+                    await self._sent_alone(waiting)
+            else:
+                for waiting in group:
+                    _fail(waiting, fault)
+        except Exception as error:  # noqa: BLE001 (every waiting request must get its answer)
+            for waiting in group:
+                _fail(waiting, ServingFault(Code.SYSTEM, type(error).__name__))
+        else:
+            for waiting, part in zip(group, found.rows, strict=True):
+                if not waiting.future.done():
+                    waiting.future.set_result(part)
+        finally:
+            self._under_way -= 1
+            if self._waiting:
+                self._flush()
+
+    async def _sent_alone(self, waiting: Waiting) -> None:
+        try:
+            found = await self.peers.send(self.model, self.remote, waiting.call, [waiting.row])
+        except ServingFault as fault:
+            _fail(waiting, fault)
+        else:
+            if not waiting.future.done():
+                waiting.future.set_result(found.rows[0])
+
+
+def _fail(waiting: Waiting, fault: ServingFault) -> None:
+    if not waiting.future.done():
+        waiting.future.set_exception(ServingFault(fault.code, str(fault)))
+        waiting.future.exception()  # a request that has gone leaves nobody to look at it
+
+
+def _late(party_id: str) -> ServingFault:
+    return ServingFault(Code.NETWORK, f"host {party_id} remote error : no answer in time")

@@ -1,0 +1,208 @@
+"""Between requests and plans: rows in, answers out, at the guest and at a host."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from serving.calls import Answer, HostAnswer, Part, Row, RowAnswer
+from serving.codes import CannotLoad, Code, ServingFault, of_host
+from serving.model import PartyModel
+from serving.plans import parts as forms
+from serving.plans.compiling import compile as compile_plan
+from serving.plans.faults import BadPart, CannotServe, NeedsKey, Problem
+from serving.plans.plan import Plan, State
+from serving.registry import Binding, Loaded, ModelKey, Policy, Remote
+
+LONG_CELLS = 200_000
+"""Numbers of a host's rows from which they are computed beside the event loop."""
+
+DATATYPES = {"number": "FP64", "whole": "INT64", "text": "BYTES"}
+
+
+class NeedsSetup(ServingFault):
+    """A host lacks what a guest sends once for a model whose weights stay encrypted."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.BAD_PARAMETER, "the guest's key for this model has to be sent first")
+
+
+def storable(model: PartyModel) -> bytes:
+    """A model as the store keeps it."""
+    return msgspec.json.encode(model)
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def stored(content: bytes) -> PartyModel:
+    """Raises CannotLoad."""
+    try:
+        return msgspec.json.decode(content, type=PartyModel)
+    except msgspec.DecodeError as error:
+        raise CannotLoad(f"the stored model cannot be read: {error}") from None
+
+
+def compiled(model: PartyModel, key: ModelKey, remotes: tuple[Remote, ...], rows: bytes) -> Loaded:
+    """A plan that has passed its own test. Raises CannotLoad naming what cannot be served."""
+    try:
+        plan = compile_plan(model)
+    except CannotServe as error:
+        raise CannotLoad(str(error)) from None
+    for host in plan.hosts:
+        plan.setup(host)  # makes the key now rather than in the first request
+    asked = tuple(
+        remote for remote in remotes if model.role == "host" or remote.party_id in plan.hosts
+    )
+    lacking = set(plan.hosts) - {remote.party_id for remote in asked}
+    if lacking:
+        raise CannotLoad(f"the request names no model of host {', '.join(sorted(lacking))}")
+    return Loaded(
+        key=key,
+        role=model.role,
+        party_id=model.party_id,
+        plan=plan,
+        remotes=asked,
+        loaded_ms=int(time.time() * 1000),
+        sha256=model.sha256,
+        tested=tested(plan, rows),
+        components=tuple(model.components),
+    )
+
+
+class Own(NamedTuple):
+    """A guest's part. hits: which share of the model's features each row brought."""
+
+    state: State
+    hits: list[float]
+
+
+def local(model: Loaded, rows: Sequence[Row], policy: Policy) -> Own:
+    """The guest's own part. What is wrong with a row is told with it, in ``merged``."""
+    plan: Plan = model.plan
+    frame = plan.parse([row.features for row in rows], policy.missing, policy.least_hit_rate)
+    return Own(plan.local(frame), frame.hits.tolist())
+
+
+def merged(
+    model: Loaded,
+    binding: Binding,
+    own: Own,
+    rows: Sequence[Row],
+    answers: Sequence[HostAnswer | None],
+) -> Answer:
+    """Scores of all rows. answers: of every remote, None for a host that failed and whose service
+    allows to do without it."""
+    plan: Plan = model.plan
+    policy = binding.policy
+    problems: dict[int, Problem] = {}
+    fallback = ""
+    given: dict[str, Mapping[str, Any]] = {}
+    try:
+        for remote, answer in zip(model.remotes, answers, strict=True):
+            if answer is None:
+                fallback = policy.fallback
+                if fallback == "default":
+                    return _defaults(policy, rows)
+                given[remote.party_id] = plan.constant(
+                    remote.party_id, len(rows), policy.host_constant
+                )
+                continue
+            for i, part in enumerate(answer.rows):
+                if part.code:
+                    told = f"host return code {part.code} host msg :{part.message}"
+                    problems[i] = Problem(of_host(part.code), told)
+            given[remote.party_id] = read(plan, remote.party_id, answer)
+        scores = plan.merge(own.state, given, problems)
+    except BadPart as error:
+        raise ServingFault(error.code, str(error)) from None
+    found = []
+    for i, row in enumerate(rows):
+        problem = scores.problems.get(i)
+        if problem is not None:
+            found.append(RowAnswer(index=row.index, code=problem.code, message=problem.text))
+        else:
+            found.append(RowAnswer(index=row.index, data=scores.row(i)))
+    return Answer(rows=found, fallback=fallback)
+
+
+def read(plan: Plan, host: str, answer: HostAnswer) -> Mapping[str, Any]:
+    """A host's answer as the plan takes it. Raises BadPart."""
+    if answer.columns is not None:
+        return plan.read_columns(host, answer.columns, len(answer.rows))
+    return plan.read_rows(host, [None if part.code else part.data for part in answer.rows])
+
+
+def contributions(
+    model: Loaded,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    capabilities: Sequence[str],
+    key: str,
+    setup: Mapping[str, bytes],
+) -> HostAnswer:
+    """What this host adds to rows of its features. Raises NeedsSetup, ServingFault (108)."""
+    plan: Plan = model.plan
+    try:
+        if setup:
+            key = plan.take(setup)
+        part = plan.part(plan.parse(rows), key)
+    except NeedsKey:
+        raise NeedsSetup from None
+    except BadPart as error:
+        raise ServingFault(error.code, str(error)) from None
+    found = [
+        Part(code=problem.code, message=problem.text)
+        if (problem := part.problems.get(i)) is not None
+        else Part()
+        for i in range(part.n_rows)
+    ]
+    if COLUMNS in capabilities:
+        return HostAnswer(rows=found, columns=forms.columns(part))
+    compact = forms.LEVEL_1 in capabilities
+    for i, one in enumerate(found):
+        if not one.code:
+            one.data = forms.row(part, i, compact=compact)
+    return HostAnswer(rows=found)
+
+
+COLUMNS = "columns"
+"""How a guest asks for a batch as columns: an entry of the request's ``x_cap``."""
+
+
+def columns(model: Loaded) -> list[str]:
+    """Features that the model reads from a request or an adapter."""
+    return [column.name for column in model.plan.columns]
+
+
+def datatypes(model: Loaded) -> dict[str, str]:
+    """As the open protocol names them."""
+    return {column.name: DATATYPES[column.kind] for column in model.plan.columns}
+
+
+def difference(ours: RowAnswer, theirs: RowAnswer) -> float | None:
+    """Of the scores of two versions, the largest of all classes; None if there is none."""
+    a, b = (row.data.get("score") for row in (ours, theirs))
+    pairs = list(zip(*(v if isinstance(v, list) else [v] for v in (a, b)), strict=False))
+    gaps = [abs(x - y) for x, y in pairs if isinstance(x, float) and isinstance(y, float)]
+    return max(gaps) if gaps and all(math.isfinite(gap) for gap in gaps) else None
+
+
+def tested(plan: Plan, rows: bytes) -> str:
+    """Run a plan over the rows that were kept with its model. Raises CannotLoad.
+
+    At a guest with hosts the scores are compared when it is bound: they need the hosts.
+    """
+    del plan
+    return "" if rows else "no rows were kept with the model"
+
+
+def _defaults(policy: Policy, rows: Sequence[Row]) -> Answer:
+    found = [RowAnswer(index=row.index, data={"score": policy.default_score}) for row in rows]
+    return Answer(rows=found, fallback="default")
