@@ -147,6 +147,10 @@ class Flow:
                 raise FlowRefused(reply.retcode or response.status_code, reply.retmsg)
             yield response
 
+    def answers(self) -> bool:
+        """Whether it is there, within a second."""
+        return self._answers(self._choose())
+
     def _post(self, path: str, body: Mapping[str, Any]) -> bytes:
         content = msgspec.json.encode(body)
         with self._faults():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from fateboard.flow_client import Flow
 from fateboard.jobs import (
     ENDED,
@@ -17,6 +19,8 @@ from fateboard.jobs import (
     shown,
     text,
 )
+from fateboard.logs import first_error
+from fateboard.names import is_name
 from fateboard.shapes import (
     Dag,
     DagEdge,
@@ -63,10 +67,18 @@ def detail(flow: Flow, key: JobKey) -> JobDetail:
         siblings=[other for other in map(key_of, rows) if other != key],
         kind=text(common.get("job_type")) or "train",
         waiting="" if job.status in ENDED else text(row.get("reason")),
-        failure=failure_of(row, everyones, key),
+        failure=_found_in_log(flow, failure_of(row, everyones, key), key),
         model_id=text(common.get("model_id")),
         model_version=text(common.get("model_version")),
     )
+
+
+def _found_in_log(flow: Flow, failure: Failure | None, key: JobKey) -> Failure | None:
+    """Another party's log is that party's page."""
+    if failure is None or not failure.mine or not is_name(failure.component):
+        return failure
+    line = first_error(flow, key, failure.component)
+    return msgspec.structs.replace(failure, log_line=line)
 
 
 def tasks_of_job(flow: Flow, job_id: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fateboard.errors import Refused
-from fateboard.flow_client import Flow
+from fateboard.flow_client import Flow, FlowRefused
 from fateboard.jobs import integer, listed, mapping
 from fateboard.shapes import JobKey, LogFound, LogLine, LogLines
 
@@ -78,14 +78,19 @@ def find(flow: Flow, body: dict[str, Any], query: dict[str, Any]) -> LogFound:
         raise Refused(400, "log_level", allowed=", ".join(LEVELS[1:]))
     if len(query["text"]) > LONGEST_TEXT:
         raise Refused(400, "log_text", most=LONGEST_TEXT)
-    if query["regex"]:
-        try:
-            re.compile(query["text"])
-        except re.error as error:
-            raise Refused(400, "log_regex", why=str(error)) from None
     found = mapping(flow.shared("log/find", {**body, **query}).data)
     number, ordinal, count = (integer(found.get(k)) or 0 for k in ("number", "ordinal", "count"))
     return LogFound(number=number, ordinal=ordinal, count=count)
+
+
+def first_error(flow: Flow, key: JobKey, component: str) -> int:
+    """The line of a component's log where it first failed; 0 where fateflow cannot tell."""
+    body = wanted(key, "componentInfo", component)
+    query = {"text": "", "regex": False, "level": "ERROR", "from": 0, "direction": "next"}
+    try:
+        return find(flow, body, query).number
+    except FlowRefused:
+        return 0
 
 
 def raw(flow: Flow, body: dict[str, Any]) -> Iterator[bytes]:

@@ -37,7 +37,7 @@ def find(job: str, role: str, party: str, kind: str) -> Response:
         "text": request.args.get("text", ""),
         "regex": request.args.get("regex", "0") == "1",
         "level": request.args.get("level", ""),
-        "from": asked.number("from", 1, 0, LARGEST),
+        "from": asked.number("from", 0, 0, LARGEST),
         "direction": direction,
     }
     return answer(logs.find(board().flow, _wanted(job, role, party, kind), query))

@@ -33,8 +33,7 @@ def server() -> Response:
 @blueprint.get("/healthz")
 @needs("open")
 def health() -> Response:
-    info = _info()
-    return answer({"version": info.board_version, "flow_up": info.flow_up})
+    return answer({"version": version("distaff"), "flow_up": board().flow.answers()})
 
 
 def _info() -> ServerInfo:

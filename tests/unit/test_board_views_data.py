@@ -446,7 +446,7 @@ def test_correlation_with_several_hosts() -> None:
     of = table(blocks, "variables")
     assert heads(of) == ["data.variable", "data.anonym", "VIF"]
     assert of.rows == [["a", "guest_9999_x0", 1.25], ["b", None, None]]
-    heat = blocks[-1]
+    heat = blocks[0]
     assert isinstance(heat, HeatMap)
     assert [(e.label, e.party) for e in heat.rows] == [
         ("a", "guest 9999"), ("b", "guest 9999"), ("h1", "host 1"), ("h2", "host 2"),
@@ -472,7 +472,7 @@ def test_correlation_at_a_host_is_turned_round() -> None:
         "corr": [0.25, -0.75],
     }
     for spelled in (model, {k: v for k, v in model.items() if not k.startswith("part")}):
-        heat = shown("HeteroPearson", spelled, role="host")[-1]
+        heat = shown("HeteroPearson", spelled, role="host")[0]
         assert isinstance(heat, HeatMap)
         assert [e.label for e in heat.columns] == ["age", "guest_9999_x0", "guest_9999_x1"]
         assert decoded(heat)[0] == [1.0, 0.25, -0.75]
@@ -483,7 +483,7 @@ def test_correlations_that_do_not_fit_their_columns_are_not_shown() -> None:
     blocks = shown("HeteroPearson", PEARSON | {"corr": [0.1]})
     assert isinstance(blocks[0], Paragraph)
     assert blocks[0].text == Text("data.corr_broken")
-    heat = blocks[-1]
+    heat = blocks[1]
     assert isinstance(heat, HeatMap)
     assert {value for row in decoded(heat) for value in row} == {None}
 
