@@ -134,19 +134,21 @@ def run(command: str, *arguments: str) -> None:
         sys.exit(done.returncode)
 
 
-def start_node() -> int:
-    """A node under .distaff, started if it is not up; the port of its REST API."""
+def start_node() -> tuple[int, str]:
+    """A node under .distaff, started if it is not up; the port of its REST API, its board."""
     asked = subprocess.run(
         [BIN / "distaff", "status", "--home", str(HOME), "--output", "json"],
         capture_output=True,
         check=False,
     )
     if asked.returncode == 0:
-        return int(json.loads(asked.stdout)["url"].rpartition(":")[2])
-    ports = {name: free_port(wanted) for name, wanted in (("port", 9380), ("gateway-port", 9370))}
+        told = json.loads(asked.stdout)
+        return int(told["url"].rpartition(":")[2]), told["board"] or ""
+    usual = {"port": 9380, "gateway-port": 9370, "board-port": 8080}
+    ports = {name: free_port(wanted) for name, wanted in usual.items()}
     options = [part for name, port in ports.items() for part in (f"--{name}", str(port))]
     run("distaff", "up", "--home", str(HOME), "-d", *options)
-    return ports["port"]
+    return ports["port"], f"http://127.0.0.1:{ports['board-port']}"
 
 
 def free_port(wanted: int) -> int:
@@ -162,7 +164,7 @@ def free_port(wanted: int) -> int:
 
 def main() -> None:
     write_samples()
-    port = start_node()
+    port, board = start_node()
     os.environ["DISTAFF_SERVER"] = f"127.0.0.1:{port}"
     os.environ["DISTAFF_OUTPUT"] = "table"  # for people, also when the output goes to a file
     for role in ("guest", "host"):
@@ -176,7 +178,9 @@ def main() -> None:
     )  # fmt: skip
     run("flow", "job", "list", "-l", "3")
     show_metrics()
-    print(f"\nREST API       http://127.0.0.1:{port}/v1")
+    if board:
+        print(f"\nboard          {board}  (the job, its charts, what left each party)")
+    print(f"REST API       http://127.0.0.1:{port}/v1")
     print(f"files          {HOME}  (samples, logs, models, audit)")
     print(f"next           export DISTAFF_SERVER=127.0.0.1:{port}; {BIN}/flow --help")
     print(f"what left      {BIN}/distaff audit report --home {HOME} --job JOB_ID")

@@ -15,12 +15,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     party: the party this site hosts; "" means standalone: any party that a job names.
     cores: how many the tasks of all jobs may take together; 0 means the machine's.
     listed_cores: capacity as FATE counts it (``task_cores`` of jobs are booked against it).
+    board: whether this site runs the board; without it ``board_port`` may be another board's.
     """
 
     home: str
     party: str = ""
     host: str = "127.0.0.1"
     port: int = 9380
+    board: bool = True
     board_port: int = 8080
     gateway_port: int = 9370
     serving_port: int = 8059
@@ -32,13 +34,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def url(self) -> str:
         """Where the REST API answers."""
-        host = self.reachable_host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return self._url(self.port)
+
+    @property
+    def board_url(self) -> str:
+        """Where the board answers."""
+        return self._url(self.board_port)
 
     @property
     def reachable_host(self) -> str:
         """``host``, or loopback if that is every address of the machine."""
         return "127.0.0.1" if self.host in _ANYWHERE else self.host
+
+    def _url(self, port: int) -> str:
+        host = self.reachable_host
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def root(self) -> Path:

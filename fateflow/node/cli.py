@@ -19,11 +19,13 @@ import msgspec
 
 from fateflow.node import supervisor
 from fateflow.node.federation_commands import audit, cert, home_option, routes
-from fateflow.node.processes import health, is_well, prepare
+from fateflow.node.processes import board_health, health, is_well, prepare
 from fateflow.settings import Settings
 
-START_LIMIT_S, END_LIMIT_S = 180.0, 30.0
+START_LIMIT_S, END_LIMIT_S, BOARD_LIMIT_S = 180.0, 30.0, 20.0
 SLOW_START_S = 6.0
+REFUSAL = "fateboard: "
+"""How a line of the board's log begins that says why it ends."""
 LONGEST_SOCKET_PATH = 107
 """Bytes that Linux allows for the address of a Unix socket."""
 
@@ -42,25 +44,30 @@ def main() -> None:
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=port_number, help="Port of the REST API.")
 @click.option("--board-port", type=port_number, help="Port of the board.")
+@click.option("--board/--no-board", default=None, help="Whether to run the board, the web page.")
 @click.option("--gateway-port", type=port_number, help="Port for other parties.")
 @click.option("--serving-port", type=port_number, help="Port of online inference.")
 @click.option("-d", "--detach", is_flag=True, help="Go to the background once all is well.")
-def up(home: Path, detach: bool, **given: str | int | None) -> None:
+def up(home: Path, detach: bool, **given: str | int | bool | None) -> None:
     """Start the site; in the foreground until Ctrl-C or SIGTERM."""
     settings = _settings(home.absolute(), {k: v for k, v in given.items() if v is not None})
     if (pid := _running(settings)) is not None:
         raise click.ClickException(f"{settings.home} is up already (pid {pid}); `distaff down`")
     _check_sockets(settings)
     with _writable(settings), _alone(settings) as lock:
-        for port in (settings.port, settings.gateway_port):
-            _check_free(settings.host, port)
+        _check_ports(settings)
         prepare(settings)
+        told = f"distaff serves {_hosted(settings)} at {settings.url}"
         if detach:
+            logged = _size(_board_log(settings))
             child = _detached(settings, lock)
             _wait_until_well(settings, child)
-            click.echo(f"distaff serves {_hosted(settings)} at {settings.url} (pid {child.pid})")
+            click.echo(f"{told} (pid {child.pid})")
+            _tell_board(settings, logged)
         else:
-            click.echo(f"distaff serves {_hosted(settings)} at {settings.url}; Ctrl-C ends it")
+            click.echo(f"{told}; Ctrl-C ends it")
+            if settings.board:
+                click.echo(f"board: {settings.board_url}")
             supervisor.run(settings)
 
 
@@ -95,11 +102,14 @@ def status(home: Path, output: str) -> None:
         for name, state in states.items()
     ]
     if output == "json":
-        click.echo(json.dumps({"up": bool(rows), "url": settings.url, "processes": rows}))
+        board = settings.board_url if settings.board else None
+        told = {"up": bool(rows), "url": settings.url, "board": board, "processes": rows}
+        click.echo(json.dumps(told))
     elif not rows:
         click.echo(f"{settings.home} is not up; start it with `distaff up --home {home}`")
     else:
-        click.echo(f"{_hosted(settings)} at {settings.url}, gateway {settings.gateway_port}")
+        board = f", board {settings.board_url}" if settings.board else ""
+        click.echo(f"{_hosted(settings)} at {settings.url}, gateway {settings.gateway_port}{board}")
         for row in rows:
             click.echo("{process:10} pid {pid!s:>7}  {rss_mb!s:>5} MB  {state}".format(**row))
     if not rows or any(state != "ok" for state in states.values()):
@@ -110,7 +120,7 @@ for group in (cert, routes, audit):
     main.add_command(group)
 
 
-def _settings(home: Path, given: dict[str, str | int]) -> Settings:
+def _settings(home: Path, given: dict[str, str | int | bool]) -> Settings:
     """Options over the home's file over the defaults."""
     path = home / "settings.json"
     try:
@@ -205,16 +215,67 @@ def _rss_mb(pid: int | None) -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
-def _check_free(host: str, port: int) -> None:
-    with socket.socket() as probe:
+def _check_ports(settings: Settings) -> None:
+    """Refuse ports that something else listens on, or that are given twice."""
+    ports = {"--port": settings.port, "--gateway-port": settings.gateway_port}
+    if settings.board:
+        ports["--board-port"] = settings.board_port
+    taken: dict[int, str] = {}
+    for option, port in ports.items():
+        if port in taken:
+            raise click.ClickException(f"{taken[port]} and {option} are both {port}")
+        taken[port] = option
+        _check_free(settings.host, port, option)
+
+
+def _check_free(host: str, port: int, option: str) -> None:
+    otherwise = ", start without it (--no-board)" if option == "--board-port" else ""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
             raise click.ClickException(
-                f"port {port} on {host}: {error.strerror}; choose another with --port or "
-                "--gateway-port, or end what uses it"
+                f"port {port} on {host}: {error.strerror}; choose another with "
+                f"{option}{otherwise}, or end what uses it"
             ) from None
+
+
+def _tell_board(settings: Settings, log_size: int) -> None:
+    """Say where the board is, or why there is none: jobs run without it."""
+    if not settings.board:
+        return
+    deadline = time.monotonic() + BOARD_LIMIT_S
+    while (state := board_health(settings)) != "ok" and time.monotonic() < deadline:
+        if said := _refusal(_board_log(settings), log_size):
+            state = said
+            break
+        time.sleep(0.05)
+    if state == "ok":
+        click.echo(f"board: {settings.board_url}")
+        return
+    log = _board_log(settings)
+    click.echo(
+        f"no board yet: {state}\njobs run without it; it is tried again; see {log}", err=True
+    )
+
+
+def _board_log(settings: Settings) -> Path:
+    return settings.logs / "fate_flow" / "board.log"
+
+
+def _refusal(log: Path, start: int) -> str:
+    """Why the board ended by itself, in its own words, from what it logged since ``start``."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(start)
+        for line in file.read(1 << 16).decode("utf-8", "replace").splitlines():
+            if line.startswith(REFUSAL):
+                return line.removeprefix(REFUSAL)
+    return ""
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _wait_until_well(settings: Settings, child: subprocess.Popen[bytes]) -> None:

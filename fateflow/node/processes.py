@@ -37,6 +37,7 @@ def processes(settings: Settings) -> list[Process]:
     party = ("--party", settings.party) if settings.party else ()
     gateway = ("--host", settings.host, "--port", str(settings.gateway_port))
     flow_url = ("--flow-url", settings.url)
+    board = ("--host", settings.host, "--port", str(settings.board_port))
     return [
         Process("zygote", "fateflow.worker.zygote", ("--socket", str(settings.zygote_socket))),
         Process(
@@ -45,6 +46,11 @@ def processes(settings: Settings) -> list[Process]:
             ("--home", home, *party, *gateway, *flow_url),
         ),
         Process("fateflow", "fateflow.app", ("--home", home)),
+        *(
+            [Process("board", "fateboard", ("--home", home, *board, *flow_url))]
+            if settings.board
+            else []
+        ),
     ]
 
 
@@ -91,16 +97,27 @@ def _write_private(path: Path, content: bytes) -> None:
 
 def health(settings: Settings) -> dict[str, str]:
     """For each process "ok", or what is wrong with it, in words."""
-    return {
+    host = settings.reachable_host
+    found = {
         "zygote": _zygote_health(settings.zygote_socket),
         "gateway": _socket_health(settings.gateway_socket),
-        "fateflow": _http_health(settings.reachable_host, settings.port),
+        "fateflow": _http_health(host, settings.port, "POST", "/v1/version/get"),
     }
+    if settings.board:
+        found["board"] = board_health(settings)
+    return found
 
 
 def is_well(settings: Settings) -> bool:
-    """Whether every process of the site answers. Cost: up to 3 s for each that does not."""
-    return all(state == "ok" for state in health(settings).values())
+    """Whether all that jobs need answers. Cost: up to 3 s for each process that does not."""
+    return all(state == "ok" for name, state in health(settings).items() if name != "board")
+
+
+def board_health(settings: Settings) -> str:
+    """ "ok", or what is wrong. A board that wants an account first (503) is well."""
+    return _http_health(
+        settings.reachable_host, settings.board_port, "GET", "/healthz", well=(200, 503)
+    )
 
 
 def _zygote_health(path: Path) -> str:
@@ -124,13 +141,15 @@ def _socket_health(path: Path) -> str:
     return "ok"
 
 
-def _http_health(host: str, port: int) -> str:
+def _http_health(
+    host: str, port: int, method: str, path: str, well: tuple[int, ...] = (200,)
+) -> str:
     connection = http.client.HTTPConnection(host, port, timeout=3)
     try:
-        connection.request("POST", "/v1/version/get", body='{"module": "FATEFlow"}')
+        connection.request(method, path)
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         return f"no answer at {host}:{port}: {error}"
     finally:
         connection.close()
-    return "ok" if status == 200 else f"HTTP {status}"
+    return "ok" if status in well else f"HTTP {status}"

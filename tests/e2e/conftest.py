@@ -35,11 +35,13 @@ class Node:
     port: int
     gateway_port: int
     party: str = ""
+    board_port: int = 0  # 0: without the board
 
-    def up(self) -> None:
+    def up(self) -> str:
         party = ["--party", self.party] if self.party else []
         ports = ["--port", str(self.port), "--gateway-port", str(self.gateway_port)]
-        self.distaff("up", "-d", *ports, *party)
+        board = ["--board-port", str(self.board_port)] if self.board_port else ["--no-board"]
+        return self.distaff("up", "-d", *ports, *board, *party)
 
     def down(self) -> None:
         self.distaff("down")

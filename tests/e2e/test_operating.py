@@ -1,13 +1,17 @@
 """What an operator does to a site, and what may happen to it."""
 
+import contextlib
+import json
 import os
 import select
 import signal
 import subprocess
+import time
+import urllib.request
 
 import pytest
 
-from tests.e2e.conftest import BIN, vertical_job, write_parties
+from tests.e2e.conftest import BIN, Node, free_port, vertical_job, write_parties
 
 
 @pytest.fixture
@@ -88,3 +92,64 @@ def test_a_download_does_not_overwrite_the_site(own_node, tmp_path):
     assert reply["retcode"] != 0
     assert "home of the site" in reply["retmsg"]
     assert settings.read_bytes() == before
+
+
+@pytest.fixture
+def with_board(tmp_path):
+    site = Node(tmp_path / "site", free_port(), free_port(), board_port=free_port())
+    told = site.up()
+    yield site, told
+    site.down()
+
+
+def board_page(node):
+    with urllib.request.urlopen(
+        f"http://127.0.0.1:{node.board_port}/index.html", timeout=5
+    ) as reply:
+        return reply.read().decode()
+
+
+def test_the_board_is_part_of_the_site(with_board):
+    node, told = with_board
+    url = f"http://127.0.0.1:{node.board_port}"
+    assert f"board: {url}\n" in told
+    status = json.loads(node.distaff("status", "--output", "json"))
+    assert status["board"] == url
+    assert {row["process"]: row["state"] for row in status["processes"]}["board"] == "ok"
+    page = {"host": "127.0.0.1", "port": node.board_port}
+    assert node.post("info/fateboard")["data"] == page
+    write_parties(node.home.parent)
+    node.upload(node.home.parent / "guest.csv", "e2e", "guest")
+    [job] = node.post("job/list/job")["data"]["jobs"]
+    [link] = node.post("job/url/get", job_id=job["job_id"])["data"]["board_url"]
+    assert link.startswith(f"{url}/index.html#/dashboard?job_id={job['job_id']}")
+    assert "<html" in board_page(node)
+
+
+def test_a_board_that_was_killed_comes_back(with_board):
+    node, _ = with_board
+    killed = node.pids()["board"]
+    node.kill("board")
+    wait_gone(killed)
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(OSError):
+            assert "<html" in board_page(node)
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert node.pids()["board"] != killed
+
+
+def test_a_board_that_may_not_serve_others_says_so_and_the_site_runs(tmp_path):
+    ports = ["--port", free_port(), "--gateway-port", free_port(), "--board-port", free_port()]
+    command = [BIN / "distaff", "up", "-d", "--home", tmp_path / "site", "--host", "0.0.0.0"]
+    done = subprocess.run(
+        [*map(str, command), *map(str, ports)], capture_output=True, text=True, check=False
+    )
+    try:
+        assert done.returncode == 0
+        assert "no user may sign in" in done.stderr
+        assert "jobs run without it" in done.stderr
+    finally:
+        subprocess.run([BIN / "distaff", "down", "--home", tmp_path / "site"], check=True)

@@ -81,8 +81,8 @@ def test_a_child_that_does_not_end_is_killed(child):
 
 
 def test_a_site_that_is_down_says_what_does_not_answer(tmp_path):
-    settings = Settings(home=str(tmp_path), port=1)
+    settings = Settings(home=str(tmp_path), port=1, board_port=2)
     states = processes.health(settings)
-    assert set(states) == {"zygote", "gateway", "fateflow"}
+    assert set(states) == {"zygote", "gateway", "fateflow", "board"}
     assert all("no answer" in state for state in states.values())
     assert not processes.is_well(settings)

@@ -1,14 +1,16 @@
 """What `distaff up` refuses before it starts anything, and the modes of what it makes."""
 
+import contextlib
 import fcntl
 import os
+import socket
 import stat
 
 import pytest
 from click.testing import CliRunner
 
 from fateflow.node import cli
-from fateflow.node.processes import prepare
+from fateflow.node.processes import health, prepare, processes
 from fateflow.settings import Settings
 
 
@@ -34,6 +36,44 @@ def test_a_settings_file_that_is_none_is_named(tmp_path, content):
 
 def test_a_port_out_of_range_is_refused(tmp_path):
     assert "65535" in refused("--home", tmp_path, "--port", 99999)
+
+
+@pytest.fixture
+def taken():
+    """A port that something listens on, and three that are free."""
+    with contextlib.ExitStack() as open_ports:
+        probes = [open_ports.enter_context(socket.socket()) for _ in range(4)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        ports = [probe.getsockname()[1] for probe in probes]
+        for probe in probes[1:]:
+            probe.close()
+        probes[0].listen()
+        yield ports
+
+
+def test_a_port_of_the_board_that_is_taken_is_refused_with_ways_out(tmp_path, taken):
+    used, port, gateway, _ = taken
+    ports = ("--port", port, "--gateway-port", gateway, "--board-port", used)
+    told = refused("--home", tmp_path, *ports)
+    assert str(used) in told
+    assert "--board-port" in told
+    assert "--no-board" in told
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_a_port_that_is_given_twice_is_refused(tmp_path, taken):
+    _, port, gateway, _ = taken
+    ports = ("--port", port, "--gateway-port", gateway, "--board-port", port)
+    told = refused("--home", tmp_path, *ports)
+    assert "--port and --board-port are both" in told
+
+
+def test_without_a_board_there_is_no_process_of_it(tmp_path):
+    with_one = [p.name for p in processes(Settings(home=str(tmp_path)))]
+    without = [p.name for p in processes(Settings(home=str(tmp_path), board=False))]
+    assert with_one == [*without, "board"]
+    assert "board" not in health(Settings(home=str(tmp_path), board=False, port=1))
 
 
 def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
