@@ -9,7 +9,6 @@ import { confirm, toast } from "./ui.js";
 /** @import {JobKey, JobRow} from "./types.js" */
 
 export const ENDED = ["success", "failed", "canceled", "timeout"];
-export const UNENDED = ["running", "waiting", "ready"];
 
 /** @param {string} status */
 export function hasEnded(status) {

@@ -4,7 +4,7 @@
 import { signal } from "./html.js";
 import { forgetSession, session } from "./session.js";
 
-/** @import {Event as BoardEvent} from "./types.js" */
+/** @import {Event as BoardEvent, FlowState} from "./types.js" */
 /** @typedef {(event: BoardEvent) => void} Handler */
 
 const POLL_MS = 2000;
@@ -13,6 +13,9 @@ const SETTLE_MS = 30;
 
 /** How events come. */
 export const connection = signal(/** @type {"live" | "polling" | "down"} */ ("live"));
+
+/** Whether fateflow answers the board, once an event has told. */
+export const flowState = signal(/** @type {FlowState | null} */ (null));
 
 /** @type {Map<string, Set<Handler>>} */
 const handlers = new Map();
@@ -47,6 +50,7 @@ function address(path) {
 /** @param {BoardEvent} event */
 function deliver(event) {
   if (event.number > 0) last = Math.max(last, event.number);
+  if (event.kind === "flow") flowState.value = event.body;
   for (const handler of [...(handlers.get(event.topic) ?? [])]) handler(event);
 }
 

@@ -1,10 +1,10 @@
 /** The banner: what does not answer, and what the operator should know. */
 
 import { get, outage, recovered } from "./api.js";
-import { html, useEffect, useState } from "./html.js";
+import { effect, html, useEffect, useState } from "./html.js";
 import { say, t } from "./i18n.js";
 import { Icon } from "./icons.js";
-import { subscribe } from "./live.js";
+import { flowState, subscribe } from "./live.js";
 import { link } from "./router.js";
 import { toast } from "./ui.js";
 
@@ -63,21 +63,26 @@ export function Banner({ session }) {
   </div>`;
 }
 
-/** Says on every page that a job has ended, with a link to it; tells when fateflow goes or comes. */
-export function useEnded() {
+effect(() => {
+  const state = flowState.value;
+  if (state && !state.up) outage.value = { who: "flow", text: state.problem };
+  if (state?.up && outage.peek()?.who === "flow") {
+    outage.value = null;
+    recovered.value = recovered.peek() + 1;
+  }
+});
+
+/** Says on every page that a job has ended, with a link to it.
+ * @param {boolean} allowed a share link's reader sees one job alone */
+export function useEnded(allowed) {
   useEffect(
     () =>
-      subscribe("jobs", ({ kind, body }) => {
-        if (kind === "flow") {
-          if (!body.up) outage.value = { who: "flow", text: body.problem };
-          else if (outage.peek()?.who === "flow") {
-            outage.value = null;
-            recovered.value += 1;
-          }
-        }
-        if (kind === "ended") tellEnded(body);
-      }),
-    [],
+      allowed
+        ? subscribe("jobs", ({ kind, body }) => {
+            if (kind === "ended") tellEnded(body);
+          })
+        : undefined,
+    [allowed],
   );
 }
 

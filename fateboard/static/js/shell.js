@@ -170,7 +170,7 @@ export function Shell() {
   const { page, query } = route.value;
   const name = NAMES_OF_HOME.includes(page) ? HOME : page;
   const title = PAGES[name]?.title() ?? t("page.unknown");
-  useEnded();
+  useEnded(!who.job);
   useEffect(() => {
     if (name !== page) navigate(HOME, query.lang ? { lang: query.lang } : {}, { replace: true });
   }, [name, page]);

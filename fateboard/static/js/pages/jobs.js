@@ -5,7 +5,7 @@ import { useNow } from "../clock.js";
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
 import { integer } from "../format.js";
 import { t } from "../i18n.js";
-import { UNENDED, cancelJobs, hasEnded, jobLink, jobName, mayOperate } from "../jobs.js";
+import { cancelJobs, hasEnded, jobLink, jobName, mayOperate } from "../jobs.js";
 import { useKeys } from "../keys.js";
 import { subscribe } from "../live.js";
 import { link, navigate, setQuery } from "../router.js";
@@ -189,7 +189,7 @@ export function Page({ query }) {
   const asked = useAsked(rows, reload);
   const search = useRef(/** @type {HTMLInputElement | null} */ (null));
   const keys = useRowKeys({ rows, picked, setPicked, search });
-  const now = useNow(rows.some((job) => UNENDED.includes(job.status)));
+  const now = useNow(rows.some((job) => !hasEnded(job.status)));
   const path = pathOf(query);
   useScrollMemory(path, page != null && !stale);
   /** @type {Hands} */

@@ -1,6 +1,6 @@
 /** The filters of the list of jobs. All their state is in the address. */
 
-import { html, useRef, useState } from "../html.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { t } from "../i18n.js";
 import { Icon } from "../icons.js";
 import { usePopover } from "../popover.js";
@@ -16,8 +16,15 @@ function lists() {
     { id: "status", name: t("jobs.status"), say: statusWord },
     { id: "role", name: t("jobs.role"), say: String },
     { id: "party_id", name: t("jobs.party"), say: String },
-    { id: "partner", name: t("jobs.partner"), say: String },
     { id: "module", name: t("jobs.module"), say: String },
+  ];
+}
+
+/** Filters by a text that is contained. @returns {{id: string, name: string, field: string}[]} */
+function texts() {
+  return [
+    { id: "partner", name: t("jobs.partner"), field: t("jobs.partner_contains") },
+    { id: "note", name: t("jobs.notes"), field: t("jobs.notes_contain") },
   ];
 }
 
@@ -67,7 +74,11 @@ export function Filters({ query, facets, inputRef, children, onEnter }) {
         }))}
       />`;
     })}
-    <${NoteFilter} note=${query.note ?? ""} />
+    ${texts().map(
+      ({ id, name, field }) => html`<${FormPopover} key=${id} label=${name} active=${Boolean(query[id])}>
+        ${(/** @type {() => void} */ close) => html`<${TextForm} id=${id} field=${field} value=${query[id] ?? ""} close=${close} />`}
+      <//>`,
+    )}
     <${DateFilter} from=${query.from ?? ""} to=${query.to ?? ""} />
     ${children}
   </div>`;
@@ -95,29 +106,24 @@ function FormPopover({ label, active, children }) {
   </div>`;
 }
 
-/** @param {{note: string}} props */
-function NoteFilter({ note }) {
-  return html`<${FormPopover} label=${t("jobs.notes")} active=${note !== ""}>
-    ${(/** @type {() => void} */ close) => html`<${NoteForm} note=${note} close=${close} />`}
-  <//>`;
-}
-
-/** @param {{note: string, close: () => void}} props */
-function NoteForm({ note, close }) {
-  const [text, setText] = useState(note);
+/** @param {{id: string, field: string, value: string, close: () => void}} props */
+function TextForm({ id, field, value, close }) {
+  const [text, setText] = useState(value);
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  useEffect(() => input.current?.select(), []);
   /** @param {Event} event */
   const submit = (event) => {
     event.preventDefault();
-    filter({ note: text });
+    filter({ [id]: text });
     close();
   };
   return html`<form class="form-popover" onSubmit=${submit}>
     <label class="field">
-      <span class="field-label">${t("jobs.notes_contain")}</span>
+      <span class="field-label">${field}</span>
       <input
         type="text"
+        ref=${input}
         value=${text}
-        ref=${(/** @type {HTMLElement | null} */ input) => input?.focus()}
         onInput=${(/** @type {any} */ event) => setText(event.currentTarget.value)}
       />
     </label>
@@ -159,7 +165,6 @@ function DateForm({ from, to, close }) {
   const [first, setFirst] = useState(dayOf(from));
   const [last, setLast] = useState(dayOf(to));
   const turned = Boolean(first && last && first > last);
-  const input = useRef(/** @type {HTMLElement | null} */ (null));
   /** @param {string} start @param {string} end */
   const apply = (start, end) => {
     filter({ from: start && String(bounds(start)[0]), to: end && String(bounds(end)[1]) });
@@ -181,7 +186,7 @@ function DateForm({ from, to, close }) {
     </div>
     <label class="field">
       <span class="field-label">${t("jobs.from")}</span>
-      <input type="date" ref=${input} value=${first} max=${last} onInput=${(/** @type {any} */ event) => setFirst(event.currentTarget.value)} />
+      <input type="date" value=${first} max=${last} onInput=${(/** @type {any} */ event) => setFirst(event.currentTarget.value)} />
     </label>
     <label class="field">
       <span class="field-label">${t("jobs.to")}</span>
@@ -202,7 +207,9 @@ export function FilterChips({ query }) {
       without: { [id]: valuesOf(query, id).filter((other) => other !== value).join(",") },
     })),
   );
-  if (query.note) chips.push({ key: "note", name: t("jobs.notes"), text: query.note, without: { note: "" } });
+  for (const { id, name } of texts()) {
+    if (query[id]) chips.push({ key: id, name, text: query[id], without: { [id]: "" } });
+  }
   if (query.from || query.to) {
     const text = rangeText(query.from, query.to);
     chips.push({ key: "date", name: t("jobs.date"), text, without: { from: "", to: "" } });

@@ -130,7 +130,7 @@ function Row({ job, columns, hands, picked, current, onPick }) {
       (column) => html`<td
         key=${column.id}
         class=${classes(`col-${column.id}`, column.look)}
-        data-label=${column.look === "time" || column.look === "number" ? column.label : undefined}
+        data-label=${column.label}
       >
         ${column.cell(job, hands)}
       </td>`,
@@ -196,7 +196,7 @@ export function pageNumbers(page, pages) {
   });
 }
 
-const SIZES = [20, 50, 100, 200];
+const SIZES = [20, 50, 100, 200, 1000];
 
 /** @param {{page: number, size: number, total: number}} props */
 export function Pager({ page, size, total }) {

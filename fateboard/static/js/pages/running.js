@@ -5,7 +5,7 @@ import { useNow } from "../clock.js";
 import { ago, duration, time } from "../format.js";
 import { html, useEffect, useState } from "../html.js";
 import { t } from "../i18n.js";
-import { ENDED, Modules, Party, UNENDED, cancelJobs, jobLink, jobName, mayCancel, ranFor } from "../jobs.js";
+import { ENDED, Modules, Party, cancelJobs, jobLink, jobName, mayCancel, ranFor } from "../jobs.js";
 import { subscribe } from "../live.js";
 import { link } from "../router.js";
 import { useScrollMemory } from "../scroll.js";
@@ -13,7 +13,7 @@ import { Button, Empty, ErrorBox, Progress, Spinner, Status } from "../ui.js";
 
 /** @import {JobRow} from "../types.js" */
 
-const NOW_PATH = `/jobs?status=${UNENDED.join(",")}&size=200`;
+const NOW_PATH = "/jobs?status=waiting,running&size=200";
 const RECENT_PATH = `/jobs?status=${ENDED.join(",")}&sort=ended&order=desc&size=10`;
 
 /** The jobs that wait or run, as events tell; at first as the list does. */
