@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pkgutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import click
 import msgspec
@@ -32,7 +34,23 @@ LONGEST_SOCKET_PATH = 107
 port_number = click.IntRange(1, 65535)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """With groups of other packages, which are imported when they are asked for: this package
+    knows their names alone."""
+
+    ELSEWHERE: ClassVar = {"board": "fateboard.cli:board"}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.ELSEWHERE])
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in self.ELSEWHERE:
+            command: click.Command = pkgutil.resolve_name(self.ELSEWHERE[name])
+            return command
+        return super().get_command(ctx, name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="distaff")
 def main() -> None:
     """Run one site of Distaff: fateflow, its gateway and its workers."""

@@ -102,3 +102,12 @@ def test_a_home_is_for_its_owner_alone(tmp_path):
     assert modes.pop("settings.json") == 0o600
     assert set(modes.values()) == {0o700}
     assert stat.S_IMODE((tmp_path / "run" / "gateway.secret").stat().st_mode) == 0o600
+
+
+def test_the_boards_own_commands_are_part_of_distaff(tmp_path):
+    options = ["--home", str(tmp_path)]
+    add = ["board", "user", "add", "ann", "--password-stdin", *options]
+    done = CliRunner().invoke(cli.main, add, input="a long password\n")
+    assert (done.exit_code, done.output) == (0, "ann may sign in (viewer)\n")
+    assert "ann" in CliRunner().invoke(cli.main, ["board", "user", "list", *options]).output
+    assert "board" in CliRunner().invoke(cli.main, ["--help"]).output
