@@ -25,7 +25,7 @@ from fateboard.blocks import (
     choice,
     msg,
 )
-from fateboard.views.cells import mapping, names, numbers, sequence, tabulate, text, whole
+from fateboard.views.cells import mapping, names, natural, numbers, sequence, tabulate, text, whole
 from fateboard.views.context import Context, Page
 
 MAX_BINS = 10_000
@@ -34,10 +34,11 @@ MISSING = "missing_value"
 
 
 class Look(msgspec.Struct, frozen=True):
-    """How one set of results is shown. counted: whether there may be IV and counts.
+    """How one set of results is shown. counted: whether there may be IV and counts. header,
     anonymous: of this party's columns, by name. metric: what optimal binning went by."""
 
     counted: bool
+    header: list[str]
     anonymous: dict[str, str]
     metric: str
     prefix: str
@@ -136,6 +137,7 @@ def _labels(
     header, anonymous = (names(context.model.get(key)) for key in ("header", "headerAnonymous"))
     look = Look(
         counted=_counted(context, list(results.values())),
+        header=header,
         anonymous=dict(zip(header, anonymous, strict=False)) if context.role != "guest" else {},
         metric=text(context.meta.get("optimalMetricMethod")),
         prefix=prefix,
@@ -167,6 +169,9 @@ def _parties(sides: list[Side], look: Look, path: Path) -> list[Block]:
 def _columns(side: Side, look: Look, path: Path) -> list[Block]:
     """The summary of all columns of a party, and the bins of one."""
     found = {text(name): mapping(column) for name, column in side.columns.items()}
+    known = [name for name in look.header if name in found]
+    known += sorted(found.keys() - set(known), key=natural)
+    found = {name: found[name] for name in known}
     options = [Option(id=name, label=name) for name in found]
 
     def shown(name: str) -> list[Block]:
@@ -196,7 +201,8 @@ def _summary(found: dict[str, dict[str, Any]], look: Look) -> Block:
             row += [of.get("iv"), of.get("isWoeMonotonic")] if known else [None, None]
         rows.append(row)
     export = f"{look.prefix}feature_summary"
-    return tabulate("summary", columns, rows, title=msg("data.columns"), export_name=export)
+    title = msg("data.columns")
+    return tabulate("summary", columns, rows, title=title, export_name=export, page_size=10)
 
 
 class Bins(msgspec.Struct, frozen=True):
@@ -292,7 +298,8 @@ def _table(bins: Bins, side: Side, look: Look) -> Block:
             list(bins.non_event), list(bins.non_event_share),
         ]  # fmt: skip
     export = f"{look.prefix}feature_binning_detail"
-    table = tabulate("bins", columns, zip(*values, strict=True), export_name=export, page_size=50)
+    rows = zip(*values, strict=True)
+    table = tabulate("bins", columns, rows, title=msg("data.bins"), export_name=export)
     known = [woe for woe in bins.woe if woe is not None]
     if look.counted and len(set(known)) > 1:
         table.ranges.append(Range(column="woe", min=min(known), max=max(known), step=0.001))

@@ -75,11 +75,9 @@ def pearson(context: Context, path: Path) -> list[Block]:
         matrix = msgspec.structs.replace(matrix, local=[], corr=[])
     if not own:
         return blocks
-    blocks += _variables(context, own)
     if len(matrix.sides) == 1:
         blocks.append(Paragraph(id="local", text=msg("data.corr_local")))
-    blocks += _maps(matrix, path)
-    return blocks
+    return [*blocks, *_maps(matrix, path), *_variables(context, own)]
 
 
 def read(context: Context) -> Matrix:
@@ -120,7 +118,7 @@ def _shown(party: str, i: int) -> str:
 
 
 def _variables(context: Context, own: list[str]) -> list[Block]:
-    """The table beside the picture: anonymous names and variance inflation."""
+    """The table below the picture: anonymous names and variance inflation."""
     anonymous = {
         text(of.get("name")): text(of.get("anonymous"))
         for entry in sequence(context.model.get("anonymousMap"))
@@ -139,7 +137,8 @@ def _variables(context: Context, own: list[str]) -> list[Block]:
         row += [anonymous.get(name)] if anonymous else []
         row += [vif[i] if i < len(vif) else None] if vif else []
         rows.append(row)
-    return [tabulate("variables", columns, rows, export_name="correlation_variables")]
+    title = msg("data.columns")
+    return [tabulate("variables", columns, rows, title=title, export_name="correlation_variables")]
 
 
 def _maps(matrix: Matrix, path: Path) -> list[Block]:

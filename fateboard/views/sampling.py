@@ -64,7 +64,8 @@ def _by_label(id: str, metric: Metric, tables: list[Metric]) -> Block:
     rows = [[label, old, new, _share(new, old)] for label, old, new in counts]
     old, new = (_sum(count[c] for count in counts) for c in (1, 2))
     footer = [["Total", old, new, _share(new, old)]]
-    table = tabulate(id, columns, rows, footer=footer, export_name="sample_detail")
+    title = msg("data.sampled", method=metric.name)
+    table = tabulate(id, columns, rows, footer=footer, title=title, export_name="sample_detail")
     table.facets.append("label")
     return table
 
@@ -100,7 +101,14 @@ def _parts(id: str, counts: dict[str, Any], ratios: dict[str, Any]) -> Block:
     ]
     rows = [[part, counts.get(part), ratios.get(part)] for part in PARTS]
     total = ["Total", counts.get("original"), 1.0 if counts.get("original") else None]
-    return tabulate(id, columns, rows, footer=[total], export_name="data_split_detail")
+    return tabulate(
+        id,
+        columns,
+        rows,
+        footer=[total],
+        title=msg("data.parts"),
+        export_name="data_split_detail",
+    )
 
 
 def _layers(id: str, layers: dict[str, Any], counts: dict[str, Any]) -> Block:
@@ -114,7 +122,14 @@ def _layers(id: str, layers: dict[str, Any], counts: dict[str, Any]) -> Block:
         [name, *(of.get(key) for of in by_part)] for key, name in _layer_names(layers, by_part[0])
     ]
     total = ["Total", *(counts.get(part) for part in ("original", *PARTS))]
-    return tabulate(id, columns, rows, footer=[total], export_name="data_split_detail")
+    return tabulate(
+        id,
+        columns,
+        rows,
+        footer=[total],
+        title=msg("data.layers"),
+        export_name="data_split_detail",
+    )
 
 
 def _layer_names(layers: dict[str, Any], original: dict[str, Any]) -> list[tuple[str, str]]:

@@ -169,7 +169,7 @@ def _shown(side: Side) -> list[Block]:
 
 
 def _funnel(side: Side) -> list[Block]:
-    """How many columns each filter left, as a chart and as a table."""
+    """How many columns each filter left, as a table, and of several filters as a chart."""
     rows: list[list[Any]] = []
     left = len(side.names)
     for step in side.steps:
@@ -202,7 +202,10 @@ def _funnel(side: Side) -> list[Block]:
             ),
         ],
     )
-    return [chart, tabulate("filters", columns, rows, export_name="selection_funnel", page_size=0)]
+    table = tabulate(
+        "filters", columns, rows, title=msg("data.filters"), export_name="selection_funnel"
+    )
+    return [chart, table] if len(rows) > 1 else [table]
 
 
 def _table(side: Side) -> Block:

@@ -42,7 +42,8 @@ def statistics(context: Context, _path: Path) -> list[Block]:
     columns = [Column(id="variable", label=msg("data.variable"), frozen=True)]
     columns += [Column(id=f"s_{name}", label=name, format=_format(name)) for name in order]
     rows = [[name, *(values[kind].get(name) for kind in order)] for name in header]
-    return [tabulate("statistics", columns, rows, export_name="statistic_detail")]
+    title = msg("data.columns")
+    return [tabulate("statistics", columns, rows, title=title, export_name="statistic_detail")]
 
 
 def _format(statistic: str) -> Format:
@@ -72,8 +73,9 @@ def psi(context: Context, path: Path) -> list[Block]:
     def shown(name: str) -> list[Block]:
         return _bins(name, features[name])
 
+    title = msg("data.columns")
     return [
-        tabulate("psi", columns, rows, export_name="psi"),
+        tabulate("psi", columns, rows, title=title, export_name="psi", page_size=10),
         choice("variable", msg("data.variable"), options, shown, path),
     ]
 
@@ -92,6 +94,7 @@ def _bins(name: str, of: dict[str, Any]) -> list[Block]:
     rows = list(zip(intervals, *parts, strict=True))
     chart = Combo(
         id="psi_chart",
+        title=msg("data.moved"),
         categories=intervals,
         axes=[Axis(label=msg("data.share_of_rows"), percent=True), Axis(label="PSI")],
         series=[
@@ -101,7 +104,8 @@ def _bins(name: str, of: dict[str, Any]) -> list[Block]:
         ],
         x=name,
     )
-    return [chart, tabulate("psi_bins", columns, rows, export_name="psi_detail")]
+    title = msg("data.bins")
+    return [chart, tabulate("psi_bins", columns, rows, title=title, export_name="psi_detail")]
 
 
 def interval(bin: str, name: str) -> str:

@@ -124,7 +124,7 @@ def imputation(context: Context, _path: Path) -> list[Block]:
     rows = [[name, ratios.get(name), _mode(modes.get(name)), values.get(name)] for name in header]
     return [
         KeyValues(id="how", items=items),
-        tabulate("imputed", columns, rows, export_name="impute_detail"),
+        tabulate("imputed", columns, rows, title=msg("data.columns"), export_name="impute_detail"),
     ]
 
 
@@ -159,7 +159,8 @@ def scale(context: Context, _path: Path) -> list[Block]:
         of = mapping(scaled[name])
         keys = ("columnLower", "columnUpper", "mean", "std")
         rows.append([text(name), *(of.get(key) for key in keys)])
-    return [*blocks, tabulate("scaled", columns, rows, export_name="scale_detail")]
+    title = msg("data.columns")
+    return [*blocks, tabulate("scaled", columns, rows, title=title, export_name="scale_detail")]
 
 
 def one_hot(context: Context, path: Path) -> list[Block]:
