@@ -97,7 +97,7 @@ class Clusters:
         if words := before.texts:
             raise Refused(f"{len(words)} features are text, which it cannot take; encode them")
         self.hosts, self.component = tuple(hosts), component
-        self._centroids = model.centroids
+        self._centroids = np.ascontiguousarray(model.centroids)
         self._at = np.array(places(before.header, model.param.header), dtype=np.intp)
         if self._centroids.ndim != 2 or self._centroids.shape[1] != len(self._at):
             raise Refused("the model has no centroids of this party's columns")
@@ -110,8 +110,9 @@ class Clusters:
         status[missing.any(axis=1)] |= kernels.MISSING
         status[unfit.any(axis=1)] |= kernels.UNFIT
         sound = np.where(missing | unfit, 0.0, x)
-        apart = np.square(sound[:, None, :] - self._centroids)
-        return Own(np.add.reduce(apart, axis=2), status)
+        apart = np.empty((len(x), len(self._centroids)))
+        kernels.apart(np.ascontiguousarray(sound), self._centroids, apart)
+        return Own(apart, status)
 
     def told(self, own: Own, /) -> Distances:
         return Distances(own.values)

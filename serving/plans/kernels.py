@@ -164,3 +164,15 @@ def summed(leaves: Any, first: Any, weight: Any, output: Any, out: Any) -> None:
         for t in range(leaves.shape[1]):
             for c in range(width):
                 out[i, output[t] + c] += weight[first[t] + leaves[i, t], c]
+
+
+@compiled(types.void(_ROWS, _TABLE, types.float64[:, ::1]))
+def apart(x: Any, centroids: Any, out: Any) -> None:
+    """out (n, K): squared distances of rows to centroids (K, k)."""
+    for i in range(x.shape[0]):
+        for c in range(centroids.shape[0]):
+            total = 0.0
+            for j in range(x.shape[1]):
+                step = x[i, j] - centroids[c, j]
+                total += step * step
+            out[i, c] = total

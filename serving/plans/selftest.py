@@ -1,0 +1,188 @@
+"""Whether a plan says what training's predict said: rows that are kept with a model, and compared
+when it is loaded and bound.
+
+Each party keeps its own columns of the same rows, chosen by their ids alone, so that nothing has
+to be agreed on; the guest keeps what was predicted too. At load every party runs its own part; when
+the model is bound the guest asks each host for its part of the kept rows (``part``), by the digest
+of their ids, and compares the scores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from federatedml.lr_model import Label
+from serving.plans.faults import BadPart
+from serving.plans.parts import HostPart, Received, columns
+from serving.plans.plan import Plan
+from serving.plans.predictors import Own
+
+N_KEPT = 200
+TOLERANCE = 1e-6
+SINGLES = 20
+"""So many rows are also run one by one."""
+
+
+class KeptRows(msgspec.Struct, frozen=True, kw_only=True):
+    """ids_digest: of the ids in order, the same at all parties. columns, values: this party's raw
+    features, a row each, as texts or numbers. detail, labels: at the guest, as training's predict
+    gave them; empty at a host, labels empty for a regression."""
+
+    ids_digest: str
+    columns: list[str]
+    values: list[list[float | int | str | None]]
+    detail: list[list[float]] = []
+    labels: list[Label] = []
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.values]
+
+
+class SelfTestFailed(Exception):
+    """The plan does not say what training's predict said; how many rows, and by how much."""
+
+
+def chosen(ids: Sequence[str], version: str, n: int = N_KEPT) -> list[int]:
+    """Places of the rows to keep: at every party the same ids, if all have the same rows.
+
+    version: of the model, so that other rows are kept with each.
+    """
+
+    def rank(i: int) -> bytes:
+        return hashlib.sha256(f"{version}/{ids[i]}".encode()).digest()
+
+    return sorted(range(len(ids)), key=rank)[:n]
+
+
+def kept(
+    names: Sequence[str],
+    ids: Sequence[str],
+    values: Sequence[Sequence[float | int | str | None]],
+    detail: Sequence[Sequence[float]] = (),
+    labels: Sequence[Label] = (),
+) -> KeptRows:
+    """The rows that were chosen, as a party keeps them. names: of the plan's columns, or of all of
+    the table's. detail, labels: ``Predictions.detail`` and ``result`` of these rows, at the guest;
+    labels of a regression are left out."""
+    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    return KeptRows(
+        ids_digest=digest,
+        columns=list(names),
+        values=[list(row) for row in values],
+        detail=[list(row) for row in detail],
+        labels=list(labels),
+    )
+
+
+def selftest(plan: Plan, rows: KeptRows | None) -> str:
+    """What a party can test alone, in words: a row by itself gives the same bits as among others;
+    kept rows have no problems; scores that need no host are those expected.
+
+    Raises SelfTestFailed.
+    """
+    if not plan.components:
+        raise SelfTestFailed("the plan predicts nothing")
+    given = rows.rows() if rows is not None else _made_up(plan)
+    frame = plan.parse(given)
+    state = plan.local(frame)
+    if rows is not None and frame.problems:
+        raise SelfTestFailed(
+            f"{len(frame.problems)} of {len(given)} kept rows cannot be read: "
+            f"{next(iter(frame.problems.values())).text}"
+        )
+    for i in range(min(SINGLES, len(given))):
+        one = plan.local(plan.parse([given[i]]))
+        for name, own in state.own.items():
+            if not _same(own, one.own[name], i):
+                raise SelfTestFailed(
+                    f"{name}: a row by itself gives another result than in a batch"
+                )
+    told = f"{len(given)} {'kept' if rows else 'made-up'} rows"
+    if rows is None or not rows.detail or plan.hosts:
+        return f"{told}: this party's part computes, single = batch"
+    return f"{told}: {compare(plan, rows, {})}"
+
+
+def part(plan: Plan, rows: KeptRows, key: str = "") -> dict[str, Any]:
+    """A host's part of its kept rows, for the guest's ``compare``: ``ids`` and ``columns`` of level
+    1. Raises NeedsKey, SelfTestFailed."""
+    found: HostPart = plan.part(plan.parse(rows.rows()), key)
+    if found.problems:
+        raise SelfTestFailed(
+            f"{len(found.problems)} of {found.n_rows} kept rows of the host cannot be scored"
+        )
+    return {"ids": rows.ids_digest, "columns": columns(found)}
+
+
+def compare(plan: Plan, rows: KeptRows, answers: Mapping[str, Mapping[str, Any]]) -> str:
+    """The guest's scores of its kept rows against those expected, in words.
+
+    answers: of each host, as ``part`` gave it. Raises SelfTestFailed.
+    """
+    n = len(rows.values)
+    given: dict[str, Mapping[str, Received]] = {}
+    for host in plan.hosts:
+        answer = answers.get(host)
+        if answer is None:
+            raise SelfTestFailed(f"host {host} has not answered for the kept rows")
+        if answer.get("ids") != rows.ids_digest:
+            raise SelfTestFailed(f"host {host} kept other rows than this guest; deploy again")
+        told = answer.get("columns")
+        try:
+            given[host] = plan.read_columns(host, told if isinstance(told, Mapping) else {}, n)
+        except BadPart as error:
+            raise SelfTestFailed(f"host {host}: {error}") from None
+    try:
+        scores = plan.merge(plan.local(plan.parse(rows.rows())), given)
+    except BadPart as error:
+        raise SelfTestFailed(str(error)) from None
+    if scores.problems:
+        raise SelfTestFailed(f"{len(scores.problems)} of {n} kept rows cannot be scored")
+    expected = np.array(rows.detail, dtype=np.float64)
+    if expected.shape != scores.detail.shape:
+        raise SelfTestFailed(f"scores {scores.detail.shape} where {expected.shape} are expected")
+    gaps = np.abs(scores.detail - expected).max(axis=1) if n else np.zeros(0)
+    wrong = int(np.count_nonzero(~(gaps <= TOLERANCE)))
+    if wrong:
+        raise SelfTestFailed(
+            f"{wrong} of {n} kept rows score otherwise than at training, by up to {gaps.max():.3g}"
+        )
+    if rows.labels and scores.labels is not None:
+        others = sum(a != b for a, b in zip(rows.labels, scores.labels, strict=True))
+        if others:
+            raise SelfTestFailed(f"{others} of {n} kept rows get another label than at training")
+    return f"scores are those of training, to {float(gaps.max(initial=0.0)):.1g}"
+
+
+def _made_up(plan: Plan) -> list[dict[str, Any]]:
+    """Rows of random numbers, some missing, some absent."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(SINGLES):
+        row: dict[str, Any] = {}
+        for column in plan.columns:
+            draw = rng.random()
+            if draw < 0.1:
+                continue
+            if draw < 0.2:
+                row[column.name] = None
+            elif column.kind == "number":
+                row[column.name] = float(rng.normal())
+            else:
+                row[column.name] = int(rng.integers(0, 5))
+        found.append(row)
+    return found
+
+
+def _same(batch: Own, single: Own, i: int) -> bool:
+    a, b = np.asarray(batch.values)[i], np.asarray(single.values)[0]
+    equal = np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    return equal and batch.status[i] == single.status[0]
+
+
+__all__ = ["KeptRows", "SelfTestFailed", "chosen", "compare", "kept", "part", "selftest"]
