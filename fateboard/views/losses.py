@@ -30,14 +30,35 @@ Owned = tuple[str, Metric]
 """A metric and its party as "role:party", "" of ours."""
 
 
+_LEARNERS: dict[str, tuple[str, ...]] = {
+    "heterolr": ("arbiter",),
+    "heterolinr": ("arbiter",),
+    "heteropoisson": ("arbiter",),
+    "homosecureboost": ("arbiter",),
+    "heterosshelr": ("guest",),
+    "heterosshelinr": ("guest",),
+    "heterosecureboost": ("guest",),
+    "heterofastsecureboost": ("guest",),
+    "heteronn": ("guest",),
+    "ftl": ("guest",),
+    "homolr": ("guest", "host", "arbiter"),
+    "homonn": ("guest", "host", "arbiter"),
+}
+"""Who logs a module's loss: an empty chart awaits it while it runs."""
+
+
 def losses(context: Context, _path: Path) -> list[Block]:
     """Training loss, ours and that of the same component's other parties on this site."""
-    return _curves(context, "LOSS", "loss", msg("loss.title"), msg("axis.loss"))
+    awaited = ("train", "loss")
+    learners = _LEARNERS.get(context.module.casefold(), ())
+    found = _found(context, "LOSS", awaited, learners)
+    return _curves(context, found, "loss", msg("loss.title"), msg("axis.loss"))
 
 
 def dbi(context: Context, _path: Path) -> list[Block]:
     """Davies-Bouldin index of a clustering by iteration, which the arbiter learns."""
-    return _curves(context, "DBI", "dbi", msg("dbi.title"), msg("axis.dbi"))
+    found = _found(context, "DBI", ("train", "DBI"), ("arbiter",))
+    return _curves(context, found, "dbi", msg("dbi.title"), msg("axis.dbi"))
 
 
 def first_round(context: Context, _path: Path) -> list[Block]:
@@ -56,16 +77,36 @@ GROUPS: list[Group] = [
 ]
 
 
-def _curves(context: Context, kind: str, id: str, title: Label, y: Label) -> list[Block]:
-    found: list[Owned] = [("", metric) for metric in context.of_type(kind)]
+def _found(
+    context: Context, kind: str, awaited: tuple[str, str], learners: tuple[str, ...]
+) -> list[Owned]:
+    """Metrics of a type at all parties of this site; while the component runs also an empty one
+    for a party that will log it. awaited: its namespace and name."""
+    parties = [("", context.role, context.metrics)]
     for sibling in context.siblings:
         party = f"{sibling.role}:{sibling.party_id}"
-        found += [(party, metric) for metric in sibling.metrics if metric.type == kind]
+        parties.append((party, sibling.role, sibling.metrics))
+    found: list[Owned] = []
+    for party, role, metrics in parties:
+        logged = [metric for metric in metrics if metric.type == kind]
+        if not logged and context.status == "running" and role in learners:
+            namespace, name = awaited
+            logged = [Metric(namespace=namespace, name=name, type=kind, data=[], meta={})]
+        found += [(party, metric) for metric in logged]
+    return found
+
+
+def _curves(context: Context, found: list[Owned], id: str, title: Label, y: Label) -> list[Block]:
+    live = context.status == "running"
     by_namespace: dict[str, list[Owned]] = {}
     for owned in found:
         by_namespace.setdefault(owned[1].namespace, []).append(owned)
     tabs = [
-        Tab(id=namespace, label=namespace, blocks=[_curve(f"{id}.{namespace}", title, y, owned)])
+        Tab(
+            id=namespace,
+            label=namespace,
+            blocks=[_curve(f"{id}.{namespace}", title, y, owned, live)],
+        )
         for namespace, owned in by_namespace.items()
     ]
     if len(tabs) > 1:
@@ -73,10 +114,10 @@ def _curves(context: Context, kind: str, id: str, title: Label, y: Label) -> lis
     return tabs[0].blocks if tabs else []
 
 
-def _curve(id: str, title: Label, y: Label, found: list[Owned]) -> Block:
+def _curve(id: str, title: Label, y: Label, found: list[Owned], live: bool) -> Block:
     units = [text(metric.meta.get("unit_name") or "iters") for _, metric in found]
     series = [_series(owned) for owned in found]
-    if not any(one.points for one in series):
+    if not live and not any(one.points for one in series):
         return Paragraph(id=id, text=msg("loss.no_points"), title=title)
     lowest = [finite(metric.meta.get("Best")) for _, metric in found]
     best = min((value for value in lowest if value is not None), default=None)
