@@ -11,6 +11,7 @@ import { subscribe } from "../live.js";
 import { link, navigate, setQuery } from "../router.js";
 import { useScrollMemory } from "../scroll.js";
 import { Button, Empty, ErrorBox, IconButton, MultiSelect, Select, Spinner } from "../ui.js";
+import { MOST } from "./compare.js";
 import { FILTERS, FilterChips, Filters, clearFilters } from "./jobsfilters.js";
 import { JobsTable, Pager, jobColumns } from "./jobstable.js";
 
@@ -19,7 +20,6 @@ import { JobsTable, Pager, jobColumns } from "./jobstable.js";
 
 const SENT = [...FILTERS, "sort", "order", "page", "size", "metric"];
 const COLUMNS_KEY = "board.jobs.columns";
-export const COMPARE_MOST = 10;
 
 /** @param {Record<string, string>} query */
 function pathOf(query) {
@@ -123,7 +123,7 @@ function useAsked(rows, reload) {
 function PickedBar({ rows, picked, clear, ask }) {
   const names = [...picked];
   const going = rows.filter((job) => picked.has(jobName(job)) && !hasEnded(job.status));
-  const few = names.length < 2 || names.length > COMPARE_MOST;
+  const few = names.length < 2 || names.length > MOST;
   const cancel = async () => {
     if (await cancelJobs(going)) ask(going, "cancel");
   };
@@ -133,7 +133,7 @@ function PickedBar({ rows, picked, clear, ask }) {
       kind="primary"
       icon="compare"
       disabled=${few}
-      title=${few ? t("jobs.compare_how_many", { most: COMPARE_MOST }) : undefined}
+      title=${few ? t("jobs.compare_how_many", { most: MOST }) : undefined}
       onClick=${() => compare(names)}
       >${t("action.compare")}<//
     >
@@ -175,7 +175,7 @@ function useRowKeys({ rows, picked, setPicked, search }) {
       setPicked(next);
     },
     c: () => {
-      if (picked.size >= 2 && picked.size <= COMPARE_MOST) compare([...picked]);
+      if (picked.size >= 2 && picked.size <= MOST) compare([...picked]);
     },
   });
   return { current, first: () => move(rows.length ? -current : 0) };
@@ -203,8 +203,6 @@ export function Page({ query }) {
   return html`<div class="page-head">
       <h1>${t("nav.jobs")}</h1>
       <span class="muted" role="status">${page && t("jobs.count", { count: integer(page.total) })}</span>
-    </div>
-    <${Filters} query=${query} facets=${page?.facets ?? {}} inputRef=${search} onEnter=${keys.first}>
       <div class="spread"></div>
       <${MetricSelect} metrics=${page?.metrics ?? []} metric=${query.metric ?? ""} />
       <${MultiSelect}
@@ -216,7 +214,8 @@ export function Page({ query }) {
         onChange=${columns.choose}
         options=${columns.all.map(({ id, label }) => ({ id, label, text: label }))}
       />
-    <//>
+    </div>
+    <${Filters} query=${query} facets=${page?.facets ?? {}} inputRef=${search} onEnter=${keys.first} />
     <${FilterChips} query=${query} />
     <${ErrorBox} error=${error} retry=${reload} />
     ${!page && loading && html`<${Spinner} />`}

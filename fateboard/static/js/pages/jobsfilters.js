@@ -47,9 +47,9 @@ function ordered(counts, chosen) {
   return [...ids].sort((a, b) => (counts[b] ?? 0) - (counts[a] ?? 0) || a.localeCompare(b));
 }
 
-/** @param {{query: Record<string, string>, facets: Facets, inputRef: any, children?: any,
+/** @param {{query: Record<string, string>, facets: Facets, inputRef: any,
  *   onEnter: () => void}} props */
-export function Filters({ query, facets, inputRef, children, onEnter }) {
+export function Filters({ query, facets, inputRef, onEnter }) {
   return html`<div class="filters" role="search" aria-label=${t("jobs.filters")}>
     <${SearchBox}
       value=${query.q ?? ""}
@@ -80,7 +80,6 @@ export function Filters({ query, facets, inputRef, children, onEnter }) {
       <//>`,
     )}
     <${DateFilter} from=${query.from ?? ""} to=${query.to ?? ""} />
-    ${children}
   </div>`;
 }
 

@@ -46,6 +46,9 @@ export function jobColumns(metric) {
       cell: (job, { busy }) => html`<${StatusCell} job=${job} doing=${busy[jobName(job)]} />`,
     },
     { id: "party", label: t("jobs.role"), cell: (job) => html`<${Party} role=${job.role} party=${job.party_id} />` },
+    ...(metric
+      ? [{ id: "metric", label: metric, sort: "metric", look: "number", cell: (/** @type {JobRow} */ job) => number(job.metric) }]
+      : []),
     {
       id: "partners",
       label: t("jobs.partners"),
@@ -57,9 +60,6 @@ export function jobColumns(metric) {
     { id: "started", label: t("jobs.started"), sort: "started", look: "time", cell: (job) => time(job.started_ms) },
     { id: "ended", label: t("jobs.ended"), sort: "ended", look: "time", hidden: true, cell: (job) => time(job.ended_ms) },
     { id: "elapsed", label: t("jobs.duration"), sort: "elapsed", look: "number", cell: (job, { now }) => duration(ranFor(job, now)) },
-    ...(metric
-      ? [{ id: "metric", label: metric, sort: "metric", look: "number", cell: (/** @type {JobRow} */ job) => number(job.metric) }]
-      : []),
     {
       id: "notes",
       label: t("jobs.notes"),

@@ -99,6 +99,7 @@ function Recent({ jobs, now }) {
         <${Status} status=${job.status} />
         <span class="job-id">${job.job_id}</span>
         <${Party} role=${job.role} party=${job.party_id} />
+        <${Modules} names=${job.modules} />
         <span title=${time(job.ended_ms)}>${ago(job.ended_ms, now)}</span>
         <span class="number">${duration(job.elapsed_ms)}</span>
       </a>`,
@@ -122,7 +123,7 @@ export function Page() {
   />`;
   return html`<div class="page-head">
       <h1>${t("nav.running")}</h1>
-      <span class="muted" role="status" aria-live="polite">${jobs && t("running.count", { jobs: ids.size, views: jobs.length })}</span>
+      <span class="muted" role="status" aria-live="polite">${jobs && jobs.length > 0 && t("running.count", { jobs: ids.size, views: jobs.length })}</span>
     </div>
     <${ErrorBox} error=${error} retry=${reload} />
     ${!jobs && !error && html`<${Spinner} />`}
