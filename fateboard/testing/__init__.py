@@ -1,0 +1,1 @@
+"""For tests of the board alone; nothing of it is used when the board runs."""
