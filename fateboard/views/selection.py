@@ -175,15 +175,15 @@ def _funnel(side: Side) -> list[Block]:
     for step in side.steps:
         gone = len(step.removed)
         left -= gone
-        rows.append([step.name, *step.rule, left + gone if step.ran else None, gone, left])
+        rows.append([step.name, left + gone if step.ran else None, gone, left, *step.rule])
     columns = [
         Column(id="filter", label=msg("data.filter"), frozen=True, sortable=False),
-        Column(id="metric", label=msg("data.filter_metric"), sortable=False),
-        Column(id="type", label=msg("data.filter_type"), sortable=False),
-        Column(id="threshold", label=msg("data.threshold"), format="number", sortable=False),
         Column(id="before", label=msg("data.before"), format="integer", sortable=False),
         Column(id="removed", label=msg("data.removed"), format="integer", sortable=False),
         Column(id="left", label=msg("data.left"), format="bar", sortable=False),
+        Column(id="metric", label=msg("data.filter_metric"), sortable=False),
+        Column(id="type", label=msg("data.filter_type"), sortable=False),
+        Column(id="threshold", label=msg("data.threshold"), format="number", sortable=False),
     ]
     chart = Combo(
         id="funnel",
@@ -192,12 +192,12 @@ def _funnel(side: Side) -> list[Block]:
         axes=[Axis(label=msg("data.n_columns"), integer=True)],
         series=[
             ComboSeries(
-                label=msg("data.left"), type="bar", values=[row[6] for row in rows], stack="columns"
+                label=msg("data.left"), type="bar", values=[row[3] for row in rows], stack="columns"
             ),
             ComboSeries(
                 label=msg("data.removed"),
                 type="bar",
-                values=[row[5] for row in rows],
+                values=[row[2] for row in rows],
                 stack="columns",
             ),
         ],

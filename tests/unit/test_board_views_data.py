@@ -673,9 +673,11 @@ def test_selection_says_which_filter_removed_what() -> None:
     assert [option.label for option in party.options] == ["guest 9999", "host 1", "host 2"]
     assert lines(party.blocks[0]) == {"data.columns_before": 3, "data.columns_kept": 1}
     assert table(party.blocks, "filters").rows == [
-        ["manually", None, None, None, 3, 1, 2],
-        ["iv_filter", "iv", "threshold", 0.1, 2, 1, 1],
+        ["manually", 3, 1, 2, None, None, None],
+        ["iv_filter", 2, 1, 1, "iv", "threshold", 0.1],
     ]
+    chart = next(b for b in party.blocks if isinstance(b, Combo))
+    assert [s.values for s in chart.series] == [[2, 1], [1, 1]]
     of = table(party.blocks, "selection")
     assert of.rows == [
         ["x0", False, "manually", None, None],
