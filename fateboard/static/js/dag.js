@@ -9,7 +9,7 @@
  */
 
 import { lasted, useNow } from "./clock.js";
-import { fit, neighbour, place, revealed, shorten, zoomed } from "./daglayout.js";
+import { WIDEST, fit, neighbour, nodeWidth, place, revealed, shorten, zoomed } from "./daglayout.js";
 import { duration } from "./format.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
@@ -44,6 +44,14 @@ function portWord(port, input) {
   return input ? t("job.port.data_in", { name }) : t("job.port.data_out", { name });
 }
 
+/** In the font in which names are drawn. @param {Dag} dag */
+function longestName(dag) {
+  const pen = document.createElement("canvas").getContext("2d");
+  if (!pen) return 0;
+  pen.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
+  return Math.max(...dag.nodes.map((node) => pen.measureText(node.name.slice(0, 60)).width));
+}
+
 /** The layout, once the library is here; it moves only if the graph does. @param {Dag} dag */
 function usePlaced(dag) {
   const [dagre, setDagre] = useState(/** @type {any} */ (null));
@@ -53,7 +61,7 @@ function usePlaced(dag) {
     import("../vendor/dagre.js").then((library) => here && setDagre(library));
     return () => { here = false; };
   }, []);
-  return useMemo(() => (dagre ? place(dag, dagre) : null), [dagre, shape]);
+  return useMemo(() => (dagre ? place(dag, dagre, nodeWidth(longestName(dag))) : null), [dagre, shape]);
 }
 
 /**
@@ -216,7 +224,7 @@ function neighbours(placed, name) {
 
 /** @param {any} props */
 function Node({ node, at, task, status, now, point, selected, near, first, onOpen, onFocus, onRerun }) {
-  const letters = Math.floor((at.w - 46) / 7.2);
+  const letters = at.w < WIDEST ? node.name.length : Math.floor((at.w - 50) / 8);
   const ran = task && status !== "" ? lasted(task, now) : null;
   const clock = ran != null && ["running", "success", "failed", "canceled", "timeout"].includes(status) ? duration(ran) : "";
   const note = status === "" ? t("job.dag.not_run") : node.module;

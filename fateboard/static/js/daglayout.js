@@ -12,14 +12,15 @@
  */
 
 export const HEIGHT = 46;
-const [RANK_GAP, NODE_GAP, MARGIN] = [34, 26, 16];
-const [NARROWEST, WIDEST, LETTER, FURNITURE] = [172, 292, 7.3, 74];
+const [RANK_GAP, NODE_GAP, MARGIN] = [34, 16, 12];
+export const WIDEST = 290;
+const [NARROWEST, FURNITURE] = [160, 56];
 const [SMALLEST, LARGEST] = [0.1, 2.5];
 
-/** All nodes are as wide as the longest name wants, within limits. @param {Dag} dag */
-export function nodeWidth(dag) {
-  const longest = Math.max(0, ...dag.nodes.map((node) => node.name.length));
-  return Math.min(WIDEST, Math.max(NARROWEST, Math.round(longest * LETTER + FURNITURE)));
+/** All nodes are as wide as the longest name wants, within limits.
+ * @param {number} longest width of the longest name */
+export function nodeWidth(longest) {
+  return Math.min(WIDEST, Math.max(NARROWEST, Math.ceil(longest + FURNITURE)));
 }
 
 /** As much of a text as fits, with an ellipsis. @param {string} text @param {number} letters */
@@ -30,10 +31,10 @@ export function shorten(text, letters) {
 /**
  * @param {Dag} dag
  * @param {any} dagre the vendored library, which is loaded when the first graph is drawn
+ * @param {number} width of every node
  * @returns {Placed}
  */
-export function place(dag, dagre) {
-  const width = nodeWidth(dag);
+export function place(dag, dagre, width) {
   const graph = new dagre.Graph({ multigraph: true });
   graph.setGraph({
     rankdir: "TB", nodesep: NODE_GAP, ranksep: RANK_GAP, marginx: MARGIN, marginy: MARGIN,

@@ -8,6 +8,7 @@
 
 /** From what anyone may read to what nobody can. Calls between servers have no kind. */
 export const KINDS = ["plain", "masked", "share", "ciphertext", ""];
+const HIDDEN = ["masked", "share", "ciphertext"];
 const ARRIVED = ["delivered", "sent", "received", "abandoned"];
 
 /** Whether a line tells of something that left or came, not of what was refused or dropped.
@@ -46,22 +47,27 @@ export function grouped(lines, key) {
   return [...groups].map(([name, some]) => ({ name, lines: some }));
 }
 
-/** What others can read of what left: one entry for each statement, with who learns it.
+/** Whether a statement says that a message tells nothing. @param {string} reveals */
+export const tellsNothing = (reveals) => /^nothing(:|$)/i.test(reveals.trim());
+
+/** What others can read of what left: one entry for each statement, with who learns it and from
+ * what; the largest first, what tells nothing last.
  * @param {Disclosed[]} lines
- * @returns {{component: string, message: string, reveals: string, to: string[], count: number, size: number}[]} */
+ * @returns {{reveals: string, components: string[], messages: string[], to: string[], count: number, size: number}[]} */
 export function readable(lines) {
-  const plain = going(lines, "out").filter((line) => !["masked", "share", "ciphertext"].includes(line.kind));
-  return grouped(plain, (line) => JSON.stringify([line.component, line.message, line.reveals])).map(({ lines: some }) => ({
-    component: some[0].component, message: some[0].message, reveals: some[0].reveals,
-    to: [...new Set(some.map((line) => line.dst))], ...sum(some),
+  const plain = going(lines, "out").filter((line) => !HIDDEN.includes(line.kind));
+  const found = grouped(plain, (line) => line.reveals).map(({ name, lines: some }) => ({
+    reveals: name, components: [...new Set(some.map((line) => line.component))],
+    messages: [...new Set(some.map((line) => line.message))], to: [...new Set(some.map((line) => line.dst))], ...sum(some),
   }));
+  return found.sort((a, b) => Number(tellsNothing(a.reveals)) - Number(tellsNothing(b.reveals)) || b.size - a.size);
 }
 
 /** The share of bytes that who received them cannot read; null if nothing went.
  * @param {Disclosed[]} lines */
 export function hidden(lines) {
   const all = sum(lines).size;
-  const secret = sum(lines.filter((line) => ["masked", "share", "ciphertext"].includes(line.kind))).size;
+  const secret = sum(lines.filter((line) => HIDDEN.includes(line.kind))).size;
   return all ? secret / all : null;
 }
 

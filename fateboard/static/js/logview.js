@@ -228,8 +228,8 @@ function Reader({ stream, line, onLine, linkTo }) {
   };
   const visible = Array.from({ length: Math.max(0, Math.min(count, total - first)) }, (_, n) => first + n + 1);
   const ends = scroll.top >= scale.last - 0.01 && total > room / ROW;
-  return html`<${FindBar} ...${{ stream, sought, setSought, show, total }} from=${first + 1} />
-    <${Actions} ...${{ stream, log, scroll, wrap, setWrap, marked, visible }} show=${(/** @type {number} */ number) => { show(number); opened.current = String(number); onLine(String(number)); }} />
+  return html`<div class="log-tools"><${FindBar} ...${{ stream, sought, setSought, show, total }} from=${first + 1} />
+    <${Actions} ...${{ stream, log, scroll, wrap, setWrap, marked, visible }} show=${(/** @type {number} */ number) => { show(number); opened.current = String(number); onLine(String(number)); }} /></div>
     ${log.error && html`<${ErrorBox} error=${log.error} retry=${() => log.ask(-CHUNK, 0)} />`}
     <div class="log-box" ref=${box} tabindex="0" role="region" aria-label=${t("job.log.lines", { n: integer(total) })}
         onScroll=${scroll.moved} onKeyDown=${keys} data-total=${total} data-top=${first + 1} data-follow=${scroll.follow}>
@@ -280,7 +280,6 @@ function Actions({ stream, log, scroll, wrap, setWrap, marked, visible, show }) 
       }} /></label>
     <${Toggle} on=${scroll.follow} onChange=${scroll.setFollow} label=${t("job.log.follow")} />
     <${Toggle} on=${wrap} onChange=${(/** @type {boolean} */ on) => { localStorage.setItem("board.log.wrap", on ? "1" : "0"); setWrap(on); }} label=${t("job.log.wrap")} />
-    <span class="grow"></span>
     <${IconButton} icon="copy" label=${marked ? t("job.log.copy_marked") : t("job.log.copy_visible")} onClick=${copy} />
     <a class="icon-link" href=${raw} target="_blank" rel="noopener" title=${t("job.log.raw")} aria-label=${t("job.log.raw")}><${Icon} name="external" /></a>
     <a class="icon-link" href=${raw} download=${name} title=${t("job.log.download")} aria-label=${t("job.log.download")}><${Icon} name="download" /></a>

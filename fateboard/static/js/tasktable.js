@@ -14,12 +14,13 @@ import { Status } from "./ui.js";
 export function TaskTable({ dag, tasks, selected, onSelect }) {
   const now = useNow(tasks.some((task) => task.status === "running"));
   const state = new Map(tasks.map((task) => [task.component, task]));
+  const again = tasks.some((task) => task.version > 0);
   return html`<div class="tasks" tabindex="0" role="region" aria-label=${t("job.tasks.label")}>
     <table>
       <thead><tr>
         <th scope="col">${t("job.tasks.component")}</th><th scope="col">${t("job.tasks.status")}</th>
         <th scope="col">${t("job.tasks.started")}</th><th scope="col">${t("job.tasks.took")}</th>
-        <th scope="col">${t("job.tasks.attempt")}</th>
+        ${again && html`<th scope="col">${t("job.tasks.attempt")}</th>`}
       </tr></thead>
       <tbody>
         ${dag.nodes.map((node) => {
@@ -32,9 +33,9 @@ export function TaskTable({ dag, tasks, selected, onSelect }) {
               ${task?.error && html`<p class="tasks-error">${task.error.split("\n")[0]}</p>`}
             </th>
             <td><${Status} status=${status} /></td>
-            <td>${time(task?.started_ms)}</td>
+            <td class="tabular" title=${time(task?.started_ms)}>${time(task?.started_ms).slice(-8)}</td>
             <td class="num">${task ? duration(lasted(task, now)) : "-"}</td>
-            <td class="num">${task ? task.version + 1 : "-"}</td>
+            ${again && html`<td class="num">${task ? task.version + 1 : "-"}</td>`}
           </tr>`;
         })}
       </tbody>

@@ -7,9 +7,9 @@
  */
 
 import { useData } from "../api.js";
-import { byKind, careful, going, happened, hidden, peerOf, readable, sum } from "../disclosures.js";
+import { byKind, careful, going, happened, hidden, peerOf, readable, sum, tellsNothing } from "../disclosures.js";
 import { bytes } from "../format.js";
-import { html, useEffect, useRef } from "../html.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { say, t } from "../i18n.js";
 import { Icon } from "../icons.js";
 import { JobHeader, keyQuery } from "../jobheader.js";
@@ -18,6 +18,8 @@ import { link } from "../router.js";
 import { DataTable } from "../table.js";
 import { Button, Empty, ErrorBox, NoticeLine, Spinner } from "../ui.js";
 import { ByComponent, KindBar, Peers, kindHelp, kindWord, messageCount } from "./disclosurebars.js";
+
+const FIRST = 8;
 
 /** @param {{query: Record<string, string>}} props */
 export function Page({ query }) {
@@ -82,7 +84,7 @@ function Verdict({ found, us, component, job, page }) {
   const out = going(found.lines, "out");
   const { count, size } = sum(out);
   const share = hidden(out);
-  const told = readable(found.lines).length;
+  const told = readable(found.lines).filter((one) => !tellsNothing(one.reveals)).length;
   const peers = [...new Set(out.map(peerOf))];
   const what = { us, messages: messageCount(count), size: bytes(size), peers: peers.join(", ") };
   return html`<header class="verdict" data-sent=${size} data-messages=${count}>
@@ -90,7 +92,7 @@ function Verdict({ found, us, component, job, page }) {
     <div class="verdict-text">
       <h2>${component ? t("disclosure.title_component", { component }) : t("disclosure.title", { us })}</h2>
       <p class="verdict-sum">${count ? t("disclosure.sent", what) : ENDED.includes(job.status) ? t("disclosure.sent_nothing", { us }) : t("disclosure.sent_nothing_yet", { us })}
-        ${share != null && html` <b>${t("disclosure.hidden", { share: careful(share) })}</b>`}
+        ${share != null && html` <b>${share ? t("disclosure.hidden", { share: careful(share) }) : t("disclosure.hidden_none")}</b>`}
         ${told > 0 && ` ${told === 1 ? t("disclosure.told_one") : t("disclosure.told", { n: told })}`}</p>
       ${page && html`<p class="muted">${t("disclosure.rows_stay")}</p>`}
     </div>
@@ -127,18 +129,25 @@ function Direction({ direction, lines }) {
 /** What others can read: every statement of it. @param {{lines: Disclosed[], us: string}} props */
 function Readable({ lines, us }) {
   const told = readable(lines);
+  const [all, setAll] = useState(false);
   return html`<section class="card card-padded readable" aria-label=${t("disclosure.readable")}>
     <h3><${Icon} name="eye" />${t("disclosure.readable")} <span class="badge">${told.length}</span></h3>
     ${told.length === 0
       ? html`<p>${t("disclosure.readable_none")}</p>`
       : html`<p class="muted">${t("disclosure.readable_help", { us })}</p>
-        <ol class="statements">${told.map((one) => html`<li key=${`${one.component} ${one.message}`}>
-          <q dir="auto">${one.reveals || t("disclosure.undeclared")}</q>
-          <p><span class="chip">${one.component}</span><span class="mono muted">${one.message}</span>
-            <span><${Icon} name="arrow_right" size=${12} /> ${one.to.join(", ")}</span>
-            <span class="muted tabular">${messageCount(one.count)} · ${bytes(one.size)}</span></p>
-        </li>`)}</ol>`}
+        <ol class="statements">${told.map((one, n) => html`<${Statement} key=${one.reveals} one=${one} later=${!all && n >= FIRST} />`)}</ol>
+        ${told.length > FIRST && !all && html`<${Button} small class="no-print" icon="chevron_down" onClick=${() => setAll(true)}>${t("disclosure.readable_all", { n: told.length })}<//>`}`}
   </section>`;
+}
+
+/** Printed even where the page keeps it folded. @param {{one: ReturnType<typeof readable>[number], later: boolean}} props */
+function Statement({ one, later }) {
+  return html`<li class=${`${later ? "later" : ""} ${tellsNothing(one.reveals) ? "nothing" : ""}`}>
+    <q dir="auto">${one.reveals || t("disclosure.undeclared")}</q>
+    <p><span><${Icon} name="arrow_right" size=${12} />${one.to.join(", ")}</span>
+      <span class="muted tabular">${messageCount(one.count)} · ${bytes(one.size)}</span></p>
+    <p class="muted" title=${one.messages.join(", ")}>${one.components.join(", ")}</p>
+  </li>`;
 }
 
 /** @param {{schemes: import("../types").Scheme[]}} props */
@@ -208,7 +217,7 @@ export function DisclosureSummary({ job }) {
     ${data && html`<p class="direction-total"><b>${bytes(total.size)}</b> <span class="muted">${messageCount(total.count)}</span></p>
       <${KindBar} kinds=${byKind(out)} of=${total.size} measure="size" />
       <ul class="kind-legend">${Object.entries(byKind(out)).map(([kind, { size }]) => html`<li key=${kind} data-kind=${kind || "call"}><i aria-hidden="true"></i>${kindWord(kind)} <b class="tabular">${bytes(size)}</b></li>`)}</ul>
-      ${share != null && html`<p>${t("disclosure.hidden", { share: careful(share) })}</p>`}
+      ${share != null && html`<p>${share ? t("disclosure.hidden", { share: careful(share) }) : t("disclosure.hidden_none")}</p>`}
       ${total.count === 0 && html`<p class="muted">${ENDED.includes(job.status) ? t("disclosure.none_out") : t("disclosure.none_yet")}</p>`}`}
     <p class="summary-foot">${data && html`<${Verified} verified=${data.verified} />`}<a href=${link("disclosure", keyQuery(job))}>${t("disclosure.see_all")} <${Icon} name="chevron_right" size=${12} /></a></p>
   </section>`;

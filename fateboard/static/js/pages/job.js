@@ -112,20 +112,18 @@ function Overview({ detail, query, onSelect }) {
       </section>
       <${DisclosureSummary} job=${job} />
     </div>
-    <section class="card overview-log" aria-label=${t("job.page.log")}>
-      <header class="card-head"><h2>${t("job.page.log")}</h2><span class="grow"></span>
-        <${IconButton} small icon="fit" label=${t("job.log.enlarge")} href=${link("dashboard", { ...keyQuery(job), show: "log", log: query.log, line: query.line })} />
-      </header>
-      <${JobLog} detail=${detail} query=${query} />
-    </section>
+    <div class="card overview-log">
+      <${JobLog} detail=${detail} query=${query} extra=${html`<span class="grow"></span><${IconButton} small icon="fit" label=${t("job.log.enlarge")}
+        href=${link("dashboard", { ...keyQuery(job), show: "log", log: query.log, line: query.line })} />`} />
+    </div>
   </div>`;
 }
 
-/** @param {{detail: JobDetail, query: Record<string, string>}} props */
-function JobLog({ detail, query }) {
+/** @param {{detail: JobDetail, query: Record<string, string>, extra?: any}} props */
+function JobLog({ detail, query, extra = null }) {
   const { job } = detail;
   const first = detail.failure?.mine ? "partyError" : "partyInfo";
-  return html`<${LogView} path=${jobPath(job)} topic=${jobTopic(job)} type=${query.log || first} line=${query.line}
+  return html`<${LogView} path=${jobPath(job)} topic=${jobTopic(job)} type=${query.log || first} line=${query.line} extra=${extra}
     onType=${(/** @type {string} */ log) => setQuery({ log, line: "" })} onLine=${(/** @type {string} */ line) => setQuery({ log: query.log || first, line })}
     linkTo=${(/** @type {number} */ line) => link("dashboard", { ...keyQuery(job), show: "log", log: query.log || first, line })} />`;
 }
