@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-all check bench clean
+.PHONY: install demo test test-all check board-check bench clean
 
 install: $(STAMP)
 
@@ -17,11 +17,19 @@ $(STAMP): pyproject.toml constraints.txt
 demo: install
 	$(BIN)/python examples/demo.py
 
-check: install
+check: install board-check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The board's scripts. Needs Node and npm's registry, which users of the board do not.
+TSC := npx -y -p typescript@7.0.2 tsc
+OXLINT := npx -y oxlint@1.94.0
+board-check:
+	@if ! command -v npx >/dev/null; then echo "board-check: SKIPPED, there is no npx (Node) here"; \
+	elif ! $(TSC) --version >/dev/null 2>&1; then echo "board-check: SKIPPED, npx cannot fetch TypeScript here"; \
+	else $(TSC) -p fateboard/static/js/jsconfig.json && $(OXLINT) -c fateboard/oxlint.json --deny-warnings fateboard/static/js; fi
 
 test: check
 	$(BIN)/python -m pytest -m "not slow"

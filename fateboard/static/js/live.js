@@ -51,7 +51,7 @@ function address(path) {
 function deliver(event) {
   if (event.number > 0) last = Math.max(last, event.number);
   if (event.kind === "flow") flowState.value = event.body;
-  for (const handler of [...(handlers.get(event.topic) ?? [])]) handler(event);
+  for (const handler of handlers.get(event.topic) ?? []) handler(event);
 }
 
 function restart() {

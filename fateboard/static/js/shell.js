@@ -1,6 +1,6 @@
 /** What stands around every page: navigation, banner, help, and the page of the route. */
 
-import { ApiError, del } from "./api.js";
+import { del } from "./api.js";
 import { html, useEffect, useErrorBoundary, useRef, useState } from "./html.js";
 import { LANGUAGES, language, setLanguage, t } from "./i18n.js";
 import { Logo } from "./icons.js";
@@ -27,7 +27,7 @@ const PAGES = {
 const HOME = "history";
 const NAMES_OF_HOME = ["", "login", "index.html"];
 
-/** @param {{error: ApiError}} props */
+/** @param {{error: import("./api.js").ApiError}} props */
 export function ApiErrorPage({ error }) {
   return html`<main class="boot"><${ErrorBox} error=${error} retry=${() => location.reload()} /></main>`;
 }

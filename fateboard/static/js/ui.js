@@ -1,5 +1,5 @@
 /** The controls that all pages are made of. Labels are text that is already in the reader's
- * language (`t(...)`) or data. */
+ * language, or data. */
 
 import { html, useEffect, useId, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";

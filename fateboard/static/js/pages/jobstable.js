@@ -147,7 +147,10 @@ export function JobsTable({ jobs, columns, hands, picked, setPicked, current, so
   /** @param {JobRow[]} which @param {boolean} on */
   const pick = (which, on) => {
     const next = new Set(picked);
-    for (const job of which) on ? next.add(jobName(job)) : next.delete(jobName(job));
+    for (const name of which.map(jobName)) {
+      if (on) next.add(name);
+      else next.delete(name);
+    }
     setPicked(next);
   };
   return html`<div class="jobs-scroll">
