@@ -19,21 +19,31 @@ const LEGEND_MOST = 6;
 const LEAST_DRAG = 6;
 const SMOOTH_FROM = 10;
 
-/** Points that came while the component runs, by metric. @param {Curve} block @param {Context} context */
+/** A live name: "namespace/metric" of this party, or "role:party/namespace/metric" of another one
+ * that this site holds, too. @param {string} name */
+function parsedName(name) {
+  const found = /^([a-z]+):([^/]+)\/(.*)$/s.exec(name);
+  return found ? { role: found[1], party: found[2], metric: found[3] } : { role: "", party: "", metric: name };
+}
+
+/** Points that came while the component runs, by live name. @param {Curve} block @param {Context} context */
 function useLivePoints(block, context) {
   const [live, setLive] = useState(/** @type {Record<string, Point[]>} */ ({}));
   const names = (block.live ?? []).join("\n");
   const { job, component } = context;
   useEffect(() => {
     if (!context.live || !names || !job) return undefined;
-    const wanted = new Set(names.split("\n"));
-    return subscribe(`job:${job.job_id}/${job.role}/${job.party_id}`, (/** @type {BoardEvent} */ event) => {
-      if (event.kind !== "metric") return;
-      const body = /** @type {MetricPoints} */ (event.body);
-      const name = `${body.namespace}/${body.name}`;
-      if (body.component !== component || !wanted.has(name)) return;
-      setLive((old) => ({ ...old, [name]: body.whole ? body.points : merged(old[name] ?? [], body.points) }));
+    const stops = names.split("\n").map((name) => {
+      const { role, party, metric } = parsedName(name);
+      const topic = `job:${job.job_id}/${role || job.role}/${party || job.party_id}`;
+      return subscribe(topic, (/** @type {BoardEvent} */ event) => {
+        if (event.kind !== "metric") return;
+        const body = /** @type {MetricPoints} */ (event.body);
+        if (body.component !== component || `${body.namespace}/${body.name}` !== metric) return;
+        setLive((old) => ({ ...old, [name]: body.whole ? body.points : merged(old[name] ?? [], body.points) }));
+      });
     });
+    return () => stops.forEach((stop) => stop());
   }, [context.live, names, job?.job_id, job?.role, job?.party_id, component]);
   return live;
 }

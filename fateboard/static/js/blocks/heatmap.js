@@ -28,7 +28,7 @@ function canvasPainter(pen, colours) {
       pen.beginPath();
       pen.rect(x, y, size - 1, size - 1);
       pen.clip();
-      pen.strokeStyle = colours.line;
+      pen.strokeStyle = colours.lineStrong;
       pen.beginPath();
       for (let at = -size; at < size; at += 5) {
         pen.moveTo(x + at, y + size);
@@ -80,7 +80,7 @@ function svgText(of, colours) {
     },
   });
   const { width, height } = of.frame;
-  const hatch = `<pattern id="unknown" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="5" height="5" fill="${colours.surface}"/><path d="M0 0V5" stroke="${colours.line}"/></pattern>`;
+  const hatch = `<pattern id="unknown" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="5" height="5" fill="${colours.surface}"/><path d="M0 0V5" stroke="${colours.lineStrong}"/></pattern>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif"><defs>${hatch}</defs><rect width="100%" height="100%" fill="${colours.surface}"/>${parts.join("")}</svg>`;
 }
 

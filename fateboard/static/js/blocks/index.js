@@ -11,6 +11,7 @@ import { AxisTable, ConfusionBlock } from "./axis.js";
 import { ComboBlock } from "./combo.js";
 import { CurveBlock } from "./curve.js";
 import { saveBlob } from "./files.js";
+import { ForestBlock } from "./forest.js";
 import { HeatMapBlock } from "./heatmap.js";
 import { ChoiceBlock, JsonBlock, KeyValuesBlock, TabsBlock, TextBlock } from "./simple.js";
 import { withFiles } from "./zip.js";
@@ -43,7 +44,7 @@ function TableBlock({ block }) {
   />${block.help && html`<p class="b-help">${say(block.help)}</p>`}`;
 }
 
-/** @type {Partial<Record<Block["kind"], Function>>} */
+/** @type {Record<Block["kind"], Function>} */
 const RENDERERS = {
   kv: KeyValuesBlock,
   table: TableBlock,
@@ -52,6 +53,7 @@ const RENDERERS = {
   curve: CurveBlock,
   combo: ComboBlock,
   heatmap: HeatMapBlock,
+  forest: ForestBlock,
   choice: ChoiceBlock,
   tabs: TabsBlock,
   text: TextBlock,
