@@ -46,7 +46,11 @@ def body(kind: type[T]) -> T:
 
 
 def view_path() -> Path:
-    """``path=choice:option,...`` with both names encoded once more, so that they may hold any
-    character."""
-    pairs = (part.partition(":") for part in words("path"))
-    return {unquote(choice): unquote(option) for choice, _, option in pairs}
+    """Which options of a view are shown."""
+    return pairs("path")
+
+
+def pairs(name: str) -> dict[str, str]:
+    """``<name>=a:b,...`` with both parts encoded once more, so that they may hold any character."""
+    found = (part.partition(":") for part in words(name))
+    return {unquote(first): unquote(second) for first, _, second in found}

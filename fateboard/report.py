@@ -16,7 +16,7 @@ import re
 import sys
 import zipfile
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -62,11 +62,20 @@ def every_option() -> EveryOption:
     return EveryOption(MAX_OPTIONS)
 
 
-def archive(blocks: list[Block], path: EveryOption, names: Collection[str], say: Say) -> bytes:
-    """The zip. path: that the blocks were built with. names: of the files that are wanted, with or
-    without ending; all if there are none. A page without tables gives a zip without files."""
+def archive(
+    blocks: list[Block],
+    path: EveryOption,
+    names: Collection[str],
+    say: Say,
+    renamed: Mapping[str, str] | None = None,
+) -> bytes:
+    """The zip. path: that the blocks were built with. names: of the files that are wanted, curves
+    with or without ``_detail``; all if there are none. renamed: variables under another name. A
+    page without tables gives a zip without files."""
+    rename = _renaming(renamed or {})
     files: dict[str, list[Part]] = {}
-    for part in _parts(blocks, [], say):
+    for found in _parts(blocks, [], say):
+        part = Part(found.name, rename(found.crumbs), [rename(row) for row in found.rows])
         if not names or part.name in names or part.name.removesuffix("_detail") in names:
             files.setdefault(part.name, []).append(part)
     if path.left_out:
@@ -79,6 +88,17 @@ def archive(blocks: list[Block], path: EveryOption, names: Collection[str], say:
             entry.external_attr = 0o644 << 16
             zipped.writestr(entry, as_csv(parts))
     return packed.getvalue()
+
+
+def _renaming(renamed: Mapping[str, str]) -> Callable[[Row], Row]:
+    """Other names in a row's text, wherever one stands alone: ``x0``, ``1 < x0 <= 2``."""
+    longest_first = sorted(map(re.escape, filter(None, renamed)), key=len, reverse=True)
+    if not longest_first:
+        return lambda row: row
+    word = re.compile(rf"(?<!\S)({'|'.join(longest_first)})(?!\S)")
+    return lambda row: [
+        word.sub(lambda m: renamed[m[1]], cell) if isinstance(cell, str) else cell for cell in row
+    ]
 
 
 def file_name(text: str) -> str:

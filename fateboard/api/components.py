@@ -65,8 +65,13 @@ def model(job: str, role: str, party: str, component: str) -> Response:
 def report_file(job: str, role: str, party: str, component: str) -> Response:
     path = report.every_option()
     shown = components.view(board().flow, _key(job, role, party), component, path)
-    names = asked.words("names")
-    content = report.archive(shown.blocks, path, names, lambda text: words(text.code, text.args))
+    content = report.archive(
+        shown.blocks,
+        path,
+        asked.words("names"),
+        lambda text: words(text.code, text.args),
+        asked.pairs("rename"),
+    )
     guard.record("downloaded", f"{job}/{role}/{party} {component} report")
     return downloads.attached(content, f"{job}_{component}.zip", "application/zip")
 

@@ -230,6 +230,14 @@ def test_the_other_kinds() -> None:
     assert found["confusion_matrix.csv"][1] == ["lr", "train", "0.5", "1", "3", "2", "4", "0.5"]
 
 
+def test_variables_can_be_renamed() -> None:
+    block = table([["x1", "1 < x1 <= 2"], ["x10", "=x1"]], title="x1")
+    packed = report.archive([block], report.every_option(), (), said, {"x1": "age", "x10": "=1"})
+    with zipfile.ZipFile(io.BytesIO(packed)) as opened:
+        text = opened.read("t.csv").decode("utf-8-sig")
+    assert text.splitlines()[1:] == ["age,1 < age <= 2", "'=1,'=x1"]
+
+
 def test_the_same_page_gives_the_same_bytes() -> None:
     blocks: list[Block] = [table([["x", 1]])]
     path = report.every_option()
