@@ -16,6 +16,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cores: how many the tasks of all jobs may take together; 0 means the machine's.
     listed_cores: capacity as FATE counts it (``task_cores`` of jobs are booked against it).
     board: whether this site runs the board; without it ``board_port`` may be another board's.
+    serving: whether this site runs online inference. serving_grpc_port: where fateflow tells it of
+    models. serving_party_port: where other parties' servings reach it.
     """
 
     home: str
@@ -25,7 +27,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     board: bool = True
     board_port: int = 8080
     gateway_port: int = 9370
+    serving: bool = False
     serving_port: int = 8059
+    serving_grpc_port: int = 8000
+    serving_party_port: int = 8869
     database_url: str = ""
     cores: int = 0
     listed_cores: int = 20
@@ -40,6 +45,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def board_url(self) -> str:
         """Where the board answers."""
         return self._url(self.board_port)
+
+    @property
+    def serving_url(self) -> str:
+        """Where online inference answers."""
+        return self._url(self.serving_port)
 
     @property
     def reachable_host(self) -> str:

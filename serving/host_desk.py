@@ -42,6 +42,7 @@ class Asked(msgspec.Struct):
     capabilities: list[str]
     key: str
     setup: dict[str, bytes]
+    compares: bool = False
 
 
 class HostDesk:
@@ -70,6 +71,9 @@ class HostDesk:
         try:
             model = self._admitted(packet, certified)
             asked = read(packet, self.settings.most_rows)
+            if asked.compares:
+                reply.body.value = await self._kept(model, asked)
+                return reply
             with self.limits.one():
                 found = await self._found(model, asked)
             reply.body.value = _told(asked, found)
@@ -77,6 +81,10 @@ class HostDesk:
             on_the_way = fault.code in (Code.AUTHENTICATION, Code.NO_ROUTE)
             reply.body.value = packets.fault_answer(fault, on_the_way=on_the_way)
         return reply
+
+    async def _kept(self, model: Loaded, asked: Asked) -> bytes:
+        part = await asyncio.to_thread(scoring.kept_part, model, key=asked.key, setup=asked.setup)
+        return packets.kept_answer(part, asked.case_id)
 
     def _admitted(self, packet: pb.Packet, certified: str) -> Loaded:
         """The model that is asked for, if this guest may. Raises ServingFault."""
@@ -144,7 +152,8 @@ def read(packet: pb.Packet, most: int) -> Asked:
     if packet.header.command.name == packets.SINGLE:
         ids = body.get("featureIdMap" if is_legacy(packet) else "sendToRemoteFeatureData") or {}
         check = body.get("needCheckFeature") is True
-        return Asked([_ids(ids)], [0], [check], case_id, True, *ours)
+        compares = body.get(packets.KEPT) is True
+        return Asked([_ids(ids)], [0], [check], case_id, True, *ours, compares)
     rows = body.get("batchDataList")
     if not isinstance(rows, list) or not rows:
         raise ServingFault(Code.BAD_PARAMETER, "batchDataList must be a list of rows")

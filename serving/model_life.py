@@ -16,7 +16,6 @@ from collections.abc import Sequence
 import msgspec
 
 from serving import scoring
-from serving.calls import Call, Row
 from serving.codes import CannotLoad, Code, ServingFault, of_host
 from serving.fetching import Source, fetch
 from serving.limits import Limits
@@ -31,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 _FORBIDDEN = "?:/&"
 PROBE_S = 3.0
-NOT_THERE = of_host(Code.NO_MODEL)
+NOT_THERE, FAILED_TEST = of_host(Code.NO_MODEL), of_host(Code.MERGE)
 
 
 class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,8 +147,8 @@ class ModelLife:
             )
             snapshot = self.registry.snapshot.with_binding(binding)
             for share in binding.shares:
-                if not force:
-                    await self.check_hosts(snapshot.models[share.key])
+                told = "" if force else await self.check_hosts(snapshot.models[share.key])
+                _log.info("%s: %s", share.key, told or "no kept rows were compared")
             await self._commit(snapshot)
             self.measures.swaps.labels(service_id).inc()
         _log.info("service %s is bound to %s", service_id, ", ".join(str(s.key) for s in shares))
@@ -193,26 +192,25 @@ class ModelLife:
             self.limits.set_rate(source, rate)
             await self._commit(self.registry.snapshot)
 
-    async def check_hosts(self, model: Loaded) -> None:
-        """Ask every host for the model over the real way. Raises ServingFault (109)."""
-        loop = asyncio.get_running_loop()
-        for remote in model.remotes if model.role == "guest" else ():
-            call = Call(
-                case_id="bind-probe",
-                service_id="",
-                rows=[Row(index=0, features={}, remote={})],
-                deadline=loop.time() + PROBE_S,
-            )
+    async def check_hosts(self, model: Loaded) -> str:
+        """Ask every host for the model over the real way, and for its part of the kept rows; what
+        their comparison says. Raises ServingFault (109)."""
+        if model.role != "guest":
+            return ""
+        deadline = asyncio.get_running_loop().time() + PROBE_S
+        answers = {}
+        for remote in model.remotes:
             try:
-                await self.peers.send(model, remote, call, call.rows)
+                answers[remote.party_id] = await self.peers.kept_part(model, remote, deadline)
             except ServingFault as fault:
-                if fault.code in (Code.NETWORK, Code.GUEST_ROUTE, NOT_THERE):
+                if fault.code in (Code.NETWORK, Code.GUEST_ROUTE, NOT_THERE, FAILED_TEST):
                     raise ServingFault(
                         Code.BIND,
                         f"{remote.role} {remote.party_id} does not answer for this version: "
                         f"{fault}; load it there first (`flow model load`), or bind with force",
                     ) from None
-        await scoring.compare_kept(model, self.peers)
+                answers[remote.party_id] = None
+        return await asyncio.to_thread(scoring.compared, model, answers)
 
     async def _made(
         self, model: PartyModel, key: ModelKey, remotes: tuple[Remote, ...], rows: bytes

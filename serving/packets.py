@@ -23,6 +23,7 @@ VERSION = "216"
 LARGEST = 32 << 20
 CAPABILITIES, KEY, SETUP = "x_cap", "x_key", "x_setup"
 COLUMNS, NEEDS_SETUP = "x_columns", "x_needs_setup"
+KEPT, KEPT_PART = "x_kept", "x_kept_part"
 """Keys of ours in the JSON; FATE-Serving ignores keys that it does not know."""
 METHOD = "/com.webank.ai.fate.api.networking.proxy.DataTransferService/unaryCall"
 
@@ -71,6 +72,11 @@ def request(
     )
 
 
+def needs_setup(packet: pb.Packet) -> bool:
+    """Whether a host asks for what a guest sends once."""
+    return f'"{NEEDS_SETUP}":true'.encode() in packet.body.value
+
+
 def answer(packet: pb.Packet, count: int) -> HostAnswer:
     """What a host answered for each of ``count`` rows. Raises ServingFault with the host's code
     for the whole call, BAD_ANSWER (135) for an answer that has no shape of one."""
@@ -81,8 +87,6 @@ def answer(packet: pb.Packet, count: int) -> HostAnswer:
     if not isinstance(told, dict):
         raise ServingFault(Code.BAD_ANSWER, "the answer is not an object")
     code, message = _outcome(told)
-    if told.get(NEEDS_SETUP) is True:
-        raise NeedsSetup
     if code:
         raise ServingFault(code, message)
     columns = told.get(COLUMNS)
@@ -99,6 +103,16 @@ def answer(packet: pb.Packet, count: int) -> HostAnswer:
             raise ServingFault(Code.BAD_ANSWER, "the answer has a row that was not asked for")
         found[index] = _part(row.get("data"), *_outcome(row))
     return HostAnswer(rows=found, columns=columns if isinstance(columns, dict) else None)
+
+
+def kept_part(packet: pb.Packet) -> dict[str, Any] | None:
+    """A host's part of its kept rows, None if it has none or does not know of any.
+
+    Raises ServingFault like ``answer``.
+    """
+    answer(packet, 1)
+    told = orjson.loads(packet.body.value).get(KEPT_PART)
+    return told if isinstance(told, dict) else None
 
 
 def single_answer(data: dict[str, Any], case_id: str) -> bytes:
@@ -159,3 +173,10 @@ def _part(data: Any, code: int, message: str) -> Part:
     if isinstance(inner, int) and inner:
         return Part(code=inner, message=str(data.get("retmsg", ""))[:500])
     return Part(data={name: of for name, of in data.items() if isinstance(of, dict | list | str)})
+
+
+def kept_answer(part: dict[str, Any] | None, case_id: str) -> bytes:
+    """A host's answer to a guest that compares kept rows."""
+    return orjson.dumps(
+        {"retcode": 0, "retmsg": "", "caseid": case_id, "data": {}, KEPT_PART: part}
+    )

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from federation.certificate import Identity
+from federation.fate_serving import proxy_pb2 as pb
 from serving import packets, scoring
 from serving.calls import Call, HostAnswer, Part, Row
 from serving.codes import Code, ServingFault, of_host
@@ -80,21 +81,46 @@ class Peers:
         """
         offered = [*([scoring.COLUMNS] if columns else []), forms.LEVEL_1]
         extra: dict[str, Any] = {packets.CAPABILITIES: offered} if self.settings.compact else {}
-        key, setup = model.plan.setup(remote.party_id)
-        if key:
-            extra[packets.KEY] = key
+        packet = await self._sent(model, remote, call, rows, extra)
         try:
-            return await self._sent(model, remote, call, rows, extra)
-        except scoring.NeedsSetup:
-            extra[packets.SETUP] = {
-                name: base64.b64encode(content).decode() for name, content in setup.items()
-            }
-            return await self._sent(model, remote, call, rows, extra)
+            return packets.answer(packet, len(rows))
+        except ServingFault as fault:
+            raise host_fault(fault.code, str(fault)) from None
+
+    async def kept_part(
+        self, model: Loaded, remote: Remote, deadline: float
+    ) -> dict[str, Any] | None:
+        """A host's part of its kept rows; None of one that kept none.
+
+        Raises ServingFault as ``send`` does.
+        """
+        rows = [Row(index=0, features={}, remote={})]
+        call = Call(case_id="bind-probe", service_id="", rows=rows, deadline=deadline)
+        packet = await self._sent(model, remote, call, rows, {packets.KEPT: True})
+        try:
+            return packets.kept_part(packet)
+        except ServingFault as fault:
+            raise host_fault(fault.code, str(fault)) from None
 
     async def _sent(
         self, model: Loaded, remote: Remote, call: Call, rows: list[Row], extra: dict[str, Any]
-    ) -> HostAnswer:
-        """Raises NeedsSetup beside what ``send`` raises."""
+    ) -> pb.Packet:
+        """The host's answer, after it has had this guest's key if it asked for one."""
+        key, setup = model.plan.setup(remote.party_id)
+        if key:
+            extra[packets.KEY] = key
+        answer = await self._called(model, remote, call, rows, extra)
+        if not key or not packets.needs_setup(answer):
+            return answer
+        extra[packets.SETUP] = {
+            name: base64.b64encode(content).decode() for name, content in setup.items()
+        }
+        return await self._called(model, remote, call, rows, extra)
+
+    async def _called(
+        self, model: Loaded, remote: Remote, call: Call, rows: list[Row], extra: dict[str, Any]
+    ) -> pb.Packet:
+        """Raises ServingFault: 105, 106, 124."""
         link = self.link(remote.party_id)
         loop = asyncio.get_running_loop()
         left = call.deadline - loop.time() - REPLY_MARGIN_S
@@ -116,15 +142,9 @@ class Peers:
         except ServingFault:
             self.measures.host_up.labels(remote.party_id).set(link.is_up)
             raise
-        try:
-            found = packets.answer(answer, len(rows))
-        except scoring.NeedsSetup:
-            raise
-        except ServingFault as fault:
-            raise host_fault(fault.code, str(fault)) from None
         self.measures.host_up.labels(remote.party_id).set(1)
         self.measures.remote.labels(remote.party_id).observe(time.perf_counter() - started)
-        return found
+        return answer
 
     def link(self, party_id: str) -> PartyLink:
         """The way to a party, made anew when its routes have changed.

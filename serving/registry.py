@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from federatedml.kept_rows import KeptRows
 from serving.codes import Code, ServingFault
 
 
@@ -35,7 +36,7 @@ class Remote(msgspec.Struct, frozen=True):
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A model ready to answer. plan: a compiled ``serving.plans`` plan. tested: what its self-test
-    compared, in words."""
+    compared, in words. kept: rows of the training, for the comparison when it is bound."""
 
     key: ModelKey
     role: str
@@ -45,6 +46,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     loaded_ms: int
     sha256: str
     tested: str
+    kept: KeptRows | None = None
     components: tuple[str, ...] = ()
 
 

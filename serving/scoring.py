@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from federatedml.kept_rows import KeptRows
 from serving.calls import Answer, HostAnswer, Part, Row, RowAnswer
 from serving.codes import CannotLoad, Code, ServingFault, of_host
 from serving.model import PartyModel
 from serving.plans import parts as forms
+from serving.plans import selftest
 from serving.plans.compiling import compile as compile_plan
 from serving.plans.faults import BadPart, CannotServe, NeedsKey, Problem
 from serving.plans.plan import Plan, State
@@ -55,6 +57,7 @@ def compiled(model: PartyModel, key: ModelKey, remotes: tuple[Remote, ...], rows
         plan = compile_plan(model)
     except CannotServe as error:
         raise CannotLoad(str(error)) from None
+    kept = _kept(rows)
     for host in plan.hosts:
         plan.setup(host)  # makes the key now rather than in the first request
     asked = tuple(
@@ -71,7 +74,8 @@ def compiled(model: PartyModel, key: ModelKey, remotes: tuple[Remote, ...], rows
         remotes=asked,
         loaded_ms=int(time.time() * 1000),
         sha256=model.sha256,
-        tested=tested(plan, rows),
+        tested=_tested(plan, kept),
+        kept=kept,
         components=tuple(model.components),
     )
 
@@ -194,15 +198,53 @@ def difference(ours: RowAnswer, theirs: RowAnswer) -> float | None:
     return max(gaps) if gaps and all(math.isfinite(gap) for gap in gaps) else None
 
 
-def tested(plan: Plan, rows: bytes) -> str:
-    """Run a plan over the rows that were kept with its model. Raises CannotLoad.
+def kept_part(model: Loaded, *, key: str, setup: Mapping[str, bytes]) -> dict[str, Any] | None:
+    """A host's part of its kept rows; None if it kept none.
 
-    At a guest with hosts the scores are compared when it is bound: they need the hosts.
+    Raises NeedsSetup, ServingFault (108).
     """
-    del plan
-    return "" if rows else "no rows were kept with the model"
+    if model.kept is None:
+        return None
+    try:
+        if setup:
+            key = model.plan.take(setup)
+        return selftest.part(model.plan, model.kept, key)
+    except NeedsKey:
+        raise NeedsSetup from None
+    except (BadPart, selftest.SelfTestFailed) as error:
+        raise ServingFault(Code.MERGE, str(error)) from None
+
+
+def compared(model: Loaded, answers: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """What the comparison of a guest's kept rows with training's scores says, in words; "" if a
+    party kept none. Raises ServingFault (109)."""
+    there = {host: answer for host, answer in answers.items() if answer is not None}
+    if model.kept is None or not model.kept.detail or len(there) < len(model.plan.hosts):
+        return ""
+    try:
+        return selftest.compare(model.plan, model.kept, there)
+    except selftest.SelfTestFailed as error:
+        raise ServingFault(
+            Code.BIND, f"self-test of {model.key}: {error}; the old binding stays"
+        ) from None
 
 
 def _defaults(policy: Policy, rows: Sequence[Row]) -> Answer:
     found = [RowAnswer(index=row.index, data={"score": policy.default_score}) for row in rows]
     return Answer(rows=found, fallback="default")
+
+
+def _kept(rows: bytes) -> KeptRows | None:
+    if not rows:
+        return None
+    try:
+        return msgspec.json.decode(rows, type=KeptRows)
+    except msgspec.DecodeError as error:
+        raise CannotLoad(f"the rows kept with the model cannot be read: {error}") from None
+
+
+def _tested(plan: Plan, kept: KeptRows | None) -> str:
+    try:
+        return selftest.selftest(plan, kept)
+    except selftest.SelfTestFailed as error:
+        raise CannotLoad(f"self-test: {error}") from None

@@ -77,6 +77,19 @@ def bind() -> Response:
     return answer(retmsg=model_service.bind(site(), given()))
 
 
+@blueprint.post("/model/unload")
+def unload() -> Response:
+    """Our own: every party's serving forgets the model."""
+    job_id, data = model_service.unload(site(), given())
+    return answer(data, job_id=job_id)
+
+
+@blueprint.post("/model/unbind")
+def unbind() -> Response:
+    """Our own: the service id is free again."""
+    return answer(retmsg=model_service.unbind(site(), given()))
+
+
 @blueprint.route("/model/export", methods=["GET", "POST"])
 def export() -> Response:
     try:

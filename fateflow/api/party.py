@@ -25,7 +25,7 @@ from fateflow.wire import control as wire
 blueprint = Blueprint("party", __name__, url_prefix="/v1/party")
 
 _BY_PARTICIPANTS = (wire.AskStop, wire.AskRerun)
-_ON_MODELS = (wire.DeployModel, wire.LoadModel)
+_ON_MODELS = (wire.DeployModel, wire.LoadModel, wire.ForgetModel)
 
 
 class NotAllowed(Refused):
@@ -46,6 +46,9 @@ def call(name: str) -> Response:
     except msgspec.DecodeError as error:
         raise ArgumentError(f"{name}: {error}") from None
     check_source(here, source, asked)
+    if isinstance(asked, wire.LoadModel | wire.ForgetModel) and not here.settings.hosts(source):
+        # Which servings this site runs is its own affair: no other party sends us to an address.
+        asked = msgspec.structs.replace(asked, servings=[])
     told = parties.answered(here, name, asked)
     if hasattr(asked, "job_id") and not isinstance(asked, wire.TaskReport | wire.DropJob):
         outcome = told.retmsg if told.retcode else "done"

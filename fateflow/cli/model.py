@@ -220,6 +220,20 @@ simple(
     "Give a loaded model a service id.",
     [command.conf_path(), command.job_id(required=False)],
 )
+simple(
+    model,
+    "unbind",
+    "model/unbind",
+    "Take a service id from its model.",
+    [command.conf_path(), command.job_id(required=False)],
+)
+simple(
+    model,
+    "unload",
+    "model/unload",
+    "Have all parties' servings forget a model.",
+    [command.conf_path(), command.job_id(required=False)],
+)
 simple(model, "migrate", "model/migrate", "Give a model other party ids.", _FILLED)
 simple(
     model,

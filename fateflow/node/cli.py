@@ -64,10 +64,15 @@ def main() -> None:
 @click.option("--board-port", type=port_number, help="Port of the board.")
 @click.option("--board/--no-board", default=None, help="Whether to run the board, the web page.")
 @click.option("--gateway-port", type=port_number, help="Port for other parties.")
-@click.option("--serving-port", type=port_number, help="Port of online inference.")
+@click.option("--serving/--no-serving", default=None, help="Whether to run online inference.")
+@click.option("--serving-port", type=port_number, help="Port of online inference; starts it.")
+@click.option("--serving-grpc-port", type=port_number, help="Its port for models and gRPC.")
+@click.option("--serving-party-port", type=port_number, help="Its port for other parties.")
 @click.option("-d", "--detach", is_flag=True, help="Go to the background once all is well.")
 def up(home: Path, detach: bool, **given: str | int | bool | None) -> None:
     """Start the site; in the foreground until Ctrl-C or SIGTERM."""
+    if given["serving"] is None and given["serving_port"] is not None:
+        given["serving"] = True
     settings = _settings(home.absolute(), {k: v for k, v in given.items() if v is not None})
     if (pid := _running(settings)) is not None:
         raise click.ClickException(f"{settings.home} is up already (pid {pid}); `distaff down`")
@@ -81,6 +86,8 @@ def up(home: Path, detach: bool, **given: str | int | bool | None) -> None:
             child = _detached(settings, lock)
             _wait_until_well(settings, child)
             click.echo(f"{told} (pid {child.pid})")
+            if settings.serving:
+                click.echo(f"online inference: {settings.serving_url}")
             _tell_board(settings, logged)
         else:
             click.echo(f"{told}; Ctrl-C ends it")
@@ -238,6 +245,10 @@ def _check_ports(settings: Settings) -> None:
     ports = {"--port": settings.port, "--gateway-port": settings.gateway_port}
     if settings.board:
         ports["--board-port"] = settings.board_port
+    if settings.serving:
+        ports["--serving-port"] = settings.serving_port
+        ports["--serving-grpc-port"] = settings.serving_grpc_port
+        ports["--serving-party-port"] = settings.serving_party_port
     taken: dict[int, str] = {}
     for option, port in ports.items():
         if port in taken:

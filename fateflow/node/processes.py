@@ -51,7 +51,24 @@ def processes(settings: Settings) -> list[Process]:
             if settings.board
             else []
         ),
+        *([_serving(settings)] if settings.serving else []),
     ]
+
+
+def _serving(settings: Settings) -> Process:
+    ports = {
+        "--port": settings.serving_port,
+        "--grpc-port": settings.serving_grpc_port,
+        "--party-port": settings.serving_party_port,
+    }
+    party = ("--party", settings.party) if settings.party else ()
+    where = ("--home", str(settings.root), "--host", settings.host, *party)
+    given = (text for option, port in ports.items() for text in (option, str(port)))
+    return Process(
+        "serving",
+        "serving",
+        (*where, *given, "--transfer-url", f"{settings.url}/v1/model/transfer"),
+    )
 
 
 def prepare(settings: Settings) -> None:
@@ -105,6 +122,8 @@ def health(settings: Settings) -> dict[str, str]:
     }
     if settings.board:
         found["board"] = board_health(settings)
+    if settings.serving:
+        found["serving"] = _http_health(host, settings.serving_port, "GET", "/v2/health/ready")
     return found
 
 

@@ -16,7 +16,17 @@ import msgspec
 from fateflow.domain import lifecycle, resources
 from fateflow.domain.lifecycle import ENDS, Status
 from fateflow.errors import ArgumentError, NotThere, Refused
-from fateflow.scheduler import events, inherit, job_files, models, rerunning, reset, tasks, ways
+from fateflow.scheduler import (
+    events,
+    inherit,
+    job_files,
+    model_service,
+    models,
+    rerunning,
+    reset,
+    tasks,
+    ways,
+)
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
 from fateflow.store import jobs
@@ -303,6 +313,10 @@ def load_model(site: Site, request: wire.LoadModel) -> Any:
     return models.load_here(site, request)
 
 
+def forget_model(site: Site, request: wire.ForgetModel) -> Any:
+    return model_service.forget_here(site, request)
+
+
 HANDLERS: dict[str, Callable[[Site, Any], Any]] = {
     "create_job": create_job,
     "drop_job": drop_job,
@@ -320,6 +334,7 @@ HANDLERS: dict[str, Callable[[Site, Any], Any]] = {
     "end_job": end_job,
     "deploy_model": deploy_model,
     "load_model": load_model,
+    "forget_model": forget_model,
 }
 
 

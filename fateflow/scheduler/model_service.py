@@ -1,18 +1,21 @@
-"""Which models a serving may use: the records of `flow model load` and `flow model bind`."""
+"""Which models servings use: `flow model load`, `bind`, `unbind`, `unload`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from fateflow.domain import ids
 from fateflow.domain.conf import party_text
 from fateflow.errors import ArgumentError, FlowError, NotThere, PeerError, RetCode
+from fateflow.scheduler import servings
 from fateflow.site import Site
 from fateflow.store import models
 from fateflow.store.database import now_ms
 from fateflow.store.orm import ModelRow, ModelServiceRow
-from fateflow.wire.control import LoadModel
+from fateflow.wire.control import ForgetModel, LoadModel
 
 NOT_DEPLOYED = (
     "Only deployed models could be used to execute process of loading. "
@@ -30,7 +33,7 @@ def load(site: Site, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """
     request_id = ids.new_job_id()
     model_id, version, roles = _named(site, given)
-    calls = _calls(model_id, version, roles, SERVING_ROLES, given)
+    calls = _calls(site, model_id, version, roles, SERVING_ROLES, given)
     data, failed = _told(site, calls)
     if failed:
         raise FlowError(
@@ -51,7 +54,7 @@ def bind(site: Site, given: Mapping[str, Any]) -> str:
     if not service_id:
         raise ArgumentError("no service id")
     model_id, version, roles = _named(site, given)
-    calls = _calls(model_id, version, roles, ("guest",), given, service_id)
+    calls = _calls(site, model_id, version, roles, ("guest",), given, service_id)
     _, failed = _told(site, calls)
     if failed:
         raise FlowError(f"failed: {'; '.join(failed)}", retcode=RetCode.ARGUMENT_ERROR)
@@ -61,18 +64,26 @@ def bind(site: Site, given: Mapping[str, Any]) -> str:
 def load_here(site: Site, request: LoadModel) -> dict[str, str]:
     """Record at one party that a model is to be served; what its serving asks for later.
 
-    Raises NotThere if the model is not here, FlowError (100) if it is not deployed.
+    Raises NotThere if the model is not here, FlowError (100) if it is not deployed or a serving
+    refuses it; nothing is recorded then.
     """
     key = (request.role, request.party_id, request.model_id, request.model_version)
-    with site.database.write() as session:
-        row = models.one(session, *key)
-        if row is None:
-            raise NotThere(
-                f"model {request.model_id} version {request.model_version} is not at "
-                f"{request.role} {request.party_id}"
-            )
+    with site.database.read() as session:
+        row = _here(session, request)
         if row.parent is not False:
             raise FlowError(NOT_DEPLOYED)
+        roles = dict(row.roles)
+    told_to = servings.addresses(site.settings, request.servings)
+    for address in told_to:
+        servings.publish(
+            address,
+            *key,
+            roles,
+            service_id=request.service_id,
+            transfer_url=f"{site.settings.url}/v1/model/transfer",
+        )
+    with site.database.write() as session:
+        row = _here(session, request)
         models.serve(
             session,
             ModelServiceRow(
@@ -81,14 +92,84 @@ def load_here(site: Site, request: LoadModel) -> dict[str, str]:
                 service_id=request.service_id,
                 model_id=request.model_id,
                 model_version=request.model_version,
-                servings=list(request.servings),
+                servings=told_to,
                 update_time=now_ms(),
             ),
         )
         if not request.service_id:
             row.loaded_times += 1
-    told = "recorded" if request.servings else "recorded; no serving is registered at this site yet"
-    return {"retmsg": f"{told}: {request.model_id} version {request.model_version}"}
+    if told_to:
+        return {"retmsg": "success"}
+    return {
+        "retmsg": f"recorded; this site runs no serving (start it with `distaff up --serving`): "
+        f"{request.model_id} version {request.model_version}"
+    }
+
+
+def unload(site: Site, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Have a model's guest and hosts forget it, with its services: (request id, reply data).
+
+    Raises FlowError (101, with the same data) if a party refused.
+    """
+    model_id, version, roles = _named(site, given)
+    calls = [
+        ForgetModel(**msgspec.to_builtins(call))
+        for call in _calls(site, model_id, version, roles, SERVING_ROLES, given)
+    ]
+    request_id = ids.new_job_id()
+    data, failed = _told(site, calls)
+    if failed:
+        raise FlowError(
+            f"failed: {'; '.join(failed)}",
+            retcode=RetCode.ARGUMENT_ERROR,
+            data=data,
+            job_id=request_id,
+        )
+    return request_id, data
+
+
+def unbind(site: Site, given: Mapping[str, Any]) -> str:
+    """Take a service id from a model at its guests; the reply's retmsg. Raises FlowError (101)."""
+    service_id = str(given.get("service_id") or "")
+    if not service_id:
+        raise ArgumentError("no service id")
+    model_id, version, roles = _named(site, given)
+    calls = [
+        ForgetModel(**msgspec.to_builtins(call))
+        for call in _calls(site, model_id, version, roles, ("guest",), given, service_id)
+    ]
+    _, failed = _told(site, calls)
+    if failed:
+        raise FlowError(f"failed: {'; '.join(failed)}", retcode=RetCode.ARGUMENT_ERROR)
+    return f"service id {service_id} is free"
+
+
+def forget_here(site: Site, request: ForgetModel) -> dict[str, str]:
+    """One party's part of ``unload`` and ``unbind``. Raises NotThere, FlowError (100)."""
+    key = (request.role, request.party_id, request.model_id, request.model_version)
+    with site.database.read() as session:
+        _here(session, request)
+    for address in servings.addresses(site.settings, request.servings):
+        if request.service_id:
+            servings.unbind(address, *key, request.service_id)
+        else:
+            servings.unload(address, *key)
+    with site.database.write() as session:
+        models.forget_service(session, *key, request.service_id)
+    return {"retmsg": "success"}
+
+
+def _here(session: Any, request: LoadModel | ForgetModel) -> ModelRow:
+    """Raises NotThere."""
+    row = models.one(
+        session, request.role, request.party_id, request.model_id, request.model_version
+    )
+    if row is None:
+        raise NotThere(
+            f"model {request.model_id} version {request.model_version} is not at "
+            f"{request.role} {request.party_id}"
+        )
+    return row
 
 
 def outcome(party_id: str, result: Any, success: str) -> tuple[int, str]:
@@ -130,6 +211,7 @@ def _texts(roles: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _calls(
+    site: Site,
     model_id: str,
     version: str,
     roles: Mapping[str, list[str]],
@@ -137,7 +219,7 @@ def _calls(
     given: Mapping[str, Any],
     service_id: str = "",
 ) -> list[LoadModel]:
-    servings = [str(s) for s in given.get("servings") or []]
+    told = [str(serving) for serving in given.get("servings") or []]
     return [
         LoadModel(
             role=role,
@@ -145,14 +227,14 @@ def _calls(
             model_id=model_id,
             model_version=version,
             service_id=service_id,
-            servings=servings,
+            servings=told if site.settings.hosts(party) else [],
         )
         for role in served
         for party in roles.get(role, ())
     ]
 
 
-def _told(site: Site, calls: list[LoadModel]) -> tuple[dict[str, Any], list[str]]:
+def _told(site: Site, calls: Sequence[LoadModel | ForgetModel]) -> tuple[dict[str, Any], list[str]]:
     """(reply data as FATE shapes it, what failed where)."""
     data: dict[str, Any] = {"detail": {}}
     failed = []

@@ -43,6 +43,18 @@ def serve(session: Session, row: ModelServiceRow) -> None:
     session.merge(row)
 
 
+def forget_service(
+    session: Session, role: str, party_id: str, model_id: str, version: str, service_id: str
+) -> None:
+    """Drop the record of a bind, or with service_id "" all of a version's."""
+    wanted = delete(ModelServiceRow).filter_by(
+        role=role, party_id=party_id, model_id=model_id, model_version=version
+    )
+    if service_id:
+        wanted = wanted.filter_by(service_id=service_id)
+    session.execute(wanted)
+
+
 def served(session: Session, **columns: Any) -> Sequence[ModelServiceRow]:
     """Load and bind records by column values, the newest first."""
     wanted = select(ModelServiceRow).filter_by(**columns)

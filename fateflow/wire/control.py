@@ -173,6 +173,20 @@ class DeployModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Serve a model: load it, or bind it to ``service_id`` if there is one. servings: addresses
+    to tell, of requests of this site alone; another party's are dropped."""
+
+    role: str
+    party_id: str
+    model_id: str
+    model_version: str
+    service_id: str = ""
+    servings: list[str] = []
+
+
+class ForgetModel(msgspec.Struct, frozen=True, kw_only=True):
+    """No longer serve a model: unbind it from ``service_id``, or unload it if that is ""."""
+
     role: str
     party_id: str
     model_id: str
@@ -206,5 +220,6 @@ CALLS: dict[str, type[msgspec.Struct]] = {
     "end_job": EndJob,
     "deploy_model": DeployModel,
     "load_model": LoadModel,
+    "forget_model": ForgetModel,
 }
 """The allow-list: nothing else can be called by a peer."""

@@ -1,82 +1,29 @@
-"""Whether a plan says what training's predict said: rows that are kept with a model, and compared
-when it is loaded and bound.
+"""Whether a plan says what training's predict said, by the rows that are kept with a model.
 
-Each party keeps its own columns of the same rows, chosen by their ids alone, so that nothing has
-to be agreed on; the guest keeps what was predicted too. At load every party runs its own part; when
-the model is bound the guest asks each host for its part of the kept rows (``part``), by the digest
-of their ids, and compares the scores.
+At load every party runs its own part of them; when the model is bound the guest asks each host for
+its part (``part``), by the digest of their ids, and compares the scores.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from federatedml.lr_model import Label
+from federatedml.kept_rows import KeptRows
 from serving.plans.faults import BadPart
 from serving.plans.parts import HostPart, Received, columns
 from serving.plans.plan import Plan
 from serving.plans.predictors import Own
 
-N_KEPT = 200
 TOLERANCE = 1e-6
 SINGLES = 20
 """So many rows are also run one by one."""
 
 
-class KeptRows(msgspec.Struct, frozen=True, kw_only=True):
-    """ids_digest: of the ids in order, the same at all parties. columns, values: this party's raw
-    features, a row each, as texts or numbers. detail, labels: at the guest, as training's predict
-    gave them; empty at a host, labels empty for a regression."""
-
-    ids_digest: str
-    columns: list[str]
-    values: list[list[float | int | str | None]]
-    detail: list[list[float]] = []
-    labels: list[Label] = []
-
-    def rows(self) -> list[dict[str, Any]]:
-        return [dict(zip(self.columns, row, strict=True)) for row in self.values]
-
-
 class SelfTestFailed(Exception):
     """The plan does not say what training's predict said; how many rows, and by how much."""
-
-
-def chosen(ids: Sequence[str], version: str, n: int = N_KEPT) -> list[int]:
-    """Places of the rows to keep: at every party the same ids, if all have the same rows.
-
-    version: of the model, so that other rows are kept with each.
-    """
-
-    def rank(i: int) -> bytes:
-        return hashlib.sha256(f"{version}/{ids[i]}".encode()).digest()
-
-    return sorted(range(len(ids)), key=rank)[:n]
-
-
-def kept(
-    names: Sequence[str],
-    ids: Sequence[str],
-    values: Sequence[Sequence[float | int | str | None]],
-    detail: Sequence[Sequence[float]] = (),
-    labels: Sequence[Label] = (),
-) -> KeptRows:
-    """The rows that were chosen, as a party keeps them. names: of the plan's columns, or of all of
-    the table's. detail, labels: ``Predictions.detail`` and ``result`` of these rows, at the guest;
-    labels of a regression are left out."""
-    digest = hashlib.sha256("\n".join(ids).encode()).hexdigest()
-    return KeptRows(
-        ids_digest=digest,
-        columns=list(names),
-        values=[list(row) for row in values],
-        detail=[list(row) for row in detail],
-        labels=list(labels),
-    )
 
 
 def selftest(plan: Plan, rows: KeptRows | None) -> str:
@@ -183,6 +130,3 @@ def _same(batch: Own, single: Own, i: int) -> bool:
     a, b = np.asarray(batch.values)[i], np.asarray(single.values)[0]
     equal = np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
     return equal and batch.status[i] == single.status[0]
-
-
-__all__ = ["KeptRows", "SelfTestFailed", "chosen", "compare", "kept", "part", "selftest"]
