@@ -12,7 +12,7 @@ from fateboard.errors import Refused
 from fateboard.guard import needs
 from fateboard.job_detail import detail
 from fateboard.jobs import check_here, mapping, row_of, rows_of
-from fateboard.shapes import JobKey
+from fateboard.shapes import JobDetail, JobKey
 
 blueprint = Blueprint("jobs", __name__, url_prefix="/api/v1/jobs")
 
@@ -43,7 +43,7 @@ def page() -> Response:
 
 @blueprint.get(ONE)
 def one(job: str, role: str, party: str) -> Response:
-    return answer(detail(board().flow, JobKey(job_id=job, role=role, party_id=party)))
+    return answer(_shown(_key(job, role, party)))
 
 
 class Notes(msgspec.Struct, frozen=True):
@@ -123,4 +123,10 @@ def _changed(key: JobKey) -> Response:
     """The job as it is after an action."""
     board().flow.forget()
     board().hub.poke(key.job_id)
-    return answer(detail(board().flow, key))
+    return answer(_shown(key))
+
+
+def _shown(key: JobKey) -> JobDetail:
+    """A share link shows one party's job, and does not name the others' pages."""
+    found = detail(board().flow, key)
+    return msgspec.structs.replace(found, siblings=[]) if guard.me().job else found
