@@ -13,13 +13,14 @@ from typing import cast
 
 import msgspec
 
-from fateboard.blocks import Block, Notice, Path, Tree, View, msg
+from fateboard.blocks import Block, EveryOption, Notice, Path, Tree, View, msg
 from fateboard.views import (
     binning,
     boosting,
     clustering,
     confusion,
     correlation,
+    curves,
     inputs,
     linear,
     loaders,
@@ -81,7 +82,13 @@ def needs(module: str) -> frozenset[Need]:
 
 
 def build(context: Context, path: Path) -> View:
-    """The page of a component. Whatever is in the context, it can be encoded and drawn."""
+    """The page of a component. Whatever is in the context, it can be encoded and drawn. A path
+    of every option is a report's: its curves have all their points."""
+    with curves.whole(isinstance(path, EveryOption)):
+        return _built(context, path)
+
+
+def _built(context: Context, path: Path) -> View:
     page = _page(context.module)
     notices: list[Notice] = _state(context)
     blocks: list[Block] = []

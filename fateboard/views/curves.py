@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 
 from fateboard.views.cells import finite
 from fateboard.views.context import Metric
@@ -11,6 +13,17 @@ from fateboard.views.context import Metric
 Point = tuple[float, float | None]
 
 MOST_POINTS = 2000
+_WHOLE: ContextVar[bool] = ContextVar("whole", default=False)
+
+
+@contextlib.contextmanager
+def whole(wanted: bool) -> Iterator[None]:
+    """Within it, if wanted, curves are not thinned: they are written to files."""
+    token = _WHOLE.set(wanted)
+    try:
+        yield
+    finally:
+        _WHOLE.reset(token)
 
 
 def points(metric: Metric) -> list[Point]:
@@ -23,7 +36,7 @@ def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[int]:
     """Which points to draw: all of up to ``most``; else those that keep the curve's shape
     (largest triangle three buckets), with the first, the last, the lowest and the highest."""
     count = len(points)
-    if count <= most:
+    if count <= most or _WHOLE.get():
         return list(range(count))
     heights = [0.0 if y is None else y for _, y in points]
     known = [index for index, (_, y) in enumerate(points) if y is not None]

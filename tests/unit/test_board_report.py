@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fateboard import report
+from fateboard import report, views
 from fateboard.blocks import (
     Axis,
     Block,
@@ -187,6 +187,22 @@ def test_curves_have_all_their_points() -> None:
     assert found[1] == ["train", "0.0", "", ""]
     assert found[-1] == ["lr validate", "0.0", "0.5", "0.9"]
     assert len(found) == 5_003
+
+
+def test_a_report_has_the_points_that_the_page_leaves_out() -> None:
+    loss = {"data": [[i, 1 / (i + 1)] for i in range(9_000)], "meta": {"metric_type": "LOSS"}}
+    context = views.read(
+        component="lr_0",
+        module="Mine",
+        role="guest",
+        party_id="1",
+        metrics={"train": {"loss": loss}},
+    )
+    (page,) = (b for b in views.build(context, {}).blocks if isinstance(b, Curve))
+    assert len(page.series[0].points) <= 2_000
+    path = report.every_option()
+    found = files(views.build(context, path).blocks, path=path)
+    assert [len(rows) for rows in found.values()] == [9_001]
 
 
 def test_the_other_kinds() -> None:
