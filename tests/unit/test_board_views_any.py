@@ -140,6 +140,26 @@ def test_a_package_brings_the_page_of_its_module(plugin):
     assert views.needs("MyOwn") == {"model", "summary", "data"}
 
 
+def test_the_example_of_the_docs_is_a_page(plugin):
+    example = (BOARD.parent / "docs/howto/board-plugin.md").read_text("utf8")
+    names: dict[str, Any] = {}
+    exec(example.split("```python\n")[1].split("```")[0], names)
+    plugin(names["my_model"])
+    model = {"rounds": "2", "lossHistory": [0.7, "0.5"], "weights": {"a": {"x": 1}, "b": {"y": 2}}}
+    context = views.read(component="c", module="MyOwn", role="guest", party_id="1", model=model)
+    view = views.build(context, {"class": "b"})
+    assert view.notices == []
+    facts, curve, picked = view.blocks
+    assert isinstance(facts, KeyValues)
+    assert facts.items[0].value == 2
+    assert isinstance(curve, Curve)
+    assert curve.series[0].points == [(0, 0.7), (1, 0.5)]
+    assert isinstance(picked, Choice)
+    (weights,) = picked.blocks
+    assert isinstance(weights, Table)
+    assert weights.rows == [["y", 2]]
+
+
 @pytest.mark.parametrize(
     ("builder", "reason"),
     [
