@@ -27,11 +27,12 @@ N_KEPT = 200
 
 
 class KeptRows(msgspec.Struct, frozen=True, kw_only=True):
-    """ids_digest: of the ids in order, the same at all parties. columns, values: this party's raw
-    features, a row each, as texts or numbers. detail, labels: at the guest, as training's predict
-    gave them; empty at a host, labels empty for a regression."""
+    """component: the one that scores. ids_digest: of the ids in order, the same at all parties.
+    columns, values: this party's raw features, a row each, as texts or numbers. detail, labels: at
+    the guest, as training's predict gave them; empty at a host, labels empty for a regression."""
 
     ids_digest: str
+    component: str = ""
     columns: list[str]
     values: list[list[float | int | str | None]]
     detail: list[list[float]] = []
@@ -82,6 +83,7 @@ def collect(
     raw: Sequence[tuple[str, str]],
     trained_on: tuple[str, str],
     predicted: tuple[str, str] | None,
+    component: str,
     version: str,
 ) -> KeptRows:
     """What one party keeps of a training. Tables are (namespace, name): raw: those that were read;
@@ -98,13 +100,14 @@ def collect(
     ids = [all_ids[i] for i in chosen(all_ids, version)]
     names, values = _raw_rows([stored.load(storage, *table) for table in raw], ids)
     if predicted is None:
-        return kept(names, ids, values)
+        return msgspec.structs.replace(kept(names, ids, values), component=component)
     found = stored.load(storage, *predicted)
     if not isinstance(found, Predictions):
         raise NothingToKeep("the component that scores did not predict")
     at = _places(found.ids, ids)
     labels = [] if found.classes == ["label"] else _listed(found.result, at)
-    return kept(names, ids, values, found.detail[at].tolist(), labels)
+    whole = kept(names, ids, values, found.detail[at].tolist(), labels)
+    return msgspec.structs.replace(whole, component=component)
 
 
 def _raw_rows(read: Sequence[Any], ids: Sequence[str]) -> tuple[list[str], list[list[Any]]]:

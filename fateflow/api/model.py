@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ from flask import Blueprint, Response, request
 from fateflow.api import asked
 from fateflow.api.envelope import answer, attachment, body, convert, given, site
 from fateflow.errors import ArgumentError, DownloadError, FlowError
-from fateflow.scheduler import checkpoints, model_archive, model_service, models
+from fateflow.scheduler import checkpoints, kept_rows, model_archive, model_service, models
 
 blueprint = Blueprint("model", __name__, url_prefix="/v1")
 
@@ -130,6 +131,14 @@ def transfer() -> Response:
 @blueprint.route("/model/transfer/<party_model_id>/<version>", methods=["GET", "POST"])
 def transfer_by_path(party_model_id: str, version: str) -> Response:
     return answer(model_archive.transfer(site(), party_model_id, version))
+
+
+@blueprint.post("/model/kept_rows")
+def kept() -> Response:
+    """Our own: rows for a serving's self-test, base64 of their JSON."""
+    wanted = body(Transfer)
+    content = kept_rows.content(site(), wanted.namespace, wanted.name)
+    return answer(base64.b64encode(content).decode())
 
 
 @blueprint.post("/checkpoint/list")

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 _REPLY = msgspec.json.Decoder(spec.Reply)
 RETRY_S = 0.2
 GIVE_UP_S = 30.0
-_ON_TABLES = frozenset({"export_csv", "preview", "drop_table", "link_table"})
+_ON_TABLES = frozenset({"export_csv", "preview", "drop_table", "link_table", "keep_rows"})
 
 
 class ZygoteGone(RuntimeError):

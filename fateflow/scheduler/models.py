@@ -15,7 +15,7 @@ from fateflow.domain import ids, inference
 from fateflow.domain.conf import ROLES
 from fateflow.domain.dsl import Dag
 from fateflow.errors import ArgumentError, DownloadError, FlowError, NotThere, Refused, RetCode
-from fateflow.scheduler import inputs, model_files, model_service, planning
+from fateflow.scheduler import inputs, kept_rows, model_files, model_service, planning
 from fateflow.scheduler.model_service import load_here
 from fateflow.site import Site
 from fateflow.store import jobs, models, outputs, queries, tasks
@@ -146,6 +146,7 @@ def deploy_here(site: Site, request: DeployModel) -> dict[str, str]:
         source = model_files.folder(site.settings, *key, request.parent_version)
         target = model_files.folder(site.settings, *key, request.model_version)
         _copy_models(source, target, request)
+        kept_rows.keep(site, parent, request, target)
         _keep(site, _deployed_row(site, parent, request), target)
     return {"retmsg": f"deploy model of role {request.role} {request.party_id} success"}
 

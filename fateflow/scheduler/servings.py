@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import grpc
-
 from fateflow.domain import ids
 from fateflow.errors import FlowError
 from fateflow.settings import Settings
@@ -91,6 +89,8 @@ def unbind(
 
 
 def _called(address: str, method: str, request: Any, answer: type[Any]) -> Any:
+    import grpc  # 20 MB that a fateflow without servings does not need
+
     with grpc.insecure_channel(address) as channel:
         call: Any = channel.unary_unary(
             f"/{SERVICE}/{method}",

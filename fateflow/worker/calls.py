@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from eggroll.storage import Storage
 from federatedml import catalog as components
-from federatedml import model_export
+from federatedml import kept_rows, model_export
 from federatedml.data import stored
 from federatedml.errors import ComponentError
 from federatedml.params import parse, shown
@@ -95,6 +97,27 @@ def merge_model(
     return {"text": text}
 
 
+def keep_rows(
+    tables: str,
+    raw: list[tuple[str, str]],
+    trained_on: tuple[str, str],
+    predicted: tuple[str, str] | None,
+    component: str,
+    version: str,
+    path: str,
+) -> dict[str, Any]:
+    """Write rows of a training for a serving's self-test: {"rows": how many} or {"error": why
+    none can be kept}. See ``federatedml.kept_rows.collect``."""
+    try:
+        found = kept_rows.collect(Path(tables), raw, trained_on, predicted, component, version)
+    except (kept_rows.NothingToKeep, ComponentError) as error:
+        return {"error": str(error)}
+    target = Path(path)
+    target.write_bytes(msgspec.json.encode(found))
+    target.chmod(0o600)
+    return {"rows": len(found.values)}
+
+
 CALLS: dict[str, Callable[..., Any]] = {
     "catalog": catalog,
     "validate": validate,
@@ -104,4 +127,5 @@ CALLS: dict[str, Callable[..., Any]] = {
     "link_table": link_table,
     "convert_model": convert_model,
     "merge_model": merge_model,
+    "keep_rows": keep_rows,
 }

@@ -85,7 +85,7 @@ def compare(plan: Plan, rows: KeptRows, answers: Mapping[str, Mapping[str, Any]]
         except BadPart as error:
             raise SelfTestFailed(f"host {host}: {error}") from None
     try:
-        scores = plan.merge(plan.local(plan.parse(rows.rows())), given)
+        scores = plan.merge(plan.local(plan.parse(rows.rows())), given, component=rows.component)
     except BadPart as error:
         raise SelfTestFailed(str(error)) from None
     if scores.problems:

@@ -242,7 +242,7 @@ def test_only_deployed_models_are_loaded_and_the_arbiter_is_left_out(site, model
     _, data = model_service.load(site, conf)
     assert set(data) == {"guest", "host", "detail"}
     assert data["guest"] == {"9999": 0}
-    assert "no serving is registered" in data["detail"]["guest"]["9999"]["retmsg"]
+    assert "this site runs no serving" in data["detail"]["guest"]["9999"]["retmsg"]
     assert row(site, (model[0], version)).loaded_times == 1
     assert model_service.bind(site, {**conf, "service_id": "lr"}) == "service id is lr"
     with site.database.read() as session:
