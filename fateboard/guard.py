@@ -189,5 +189,6 @@ def _check_origin() -> None:
         origin is not None and urlsplit(origin).netloc != request.host
     ):
         raise Refused(403, "wrong_origin")
-    if request.mimetype != "application/json":
+    empty = request.blueprint == "facade" and not request.content_length  # axios: no type then
+    if request.mimetype != "application/json" and not (empty and not request.mimetype):
         raise Refused(415, "not_json")

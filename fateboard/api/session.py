@@ -42,18 +42,32 @@ def sign_in() -> Response:
     """A wrong name and a wrong password are answered alike, and as fast."""
     if guard.is_local():
         return answer(g.session)
-    given, address = asked.body(SignIn), request.remote_addr or ""
-    board().throttle.attempt(given.username, address)
-    account = board().accounts.signed_in(given.username, given.password)
-    if account is None:
-        known = given.username in board().accounts.all()
-        guard.record("sign in failed", user=given.username if known else "(unknown)")
-        raise Refused(401, "wrong_password")
-    board().throttle.succeeded(given.username, address)
-    token = board().sessions.begin(account.name, account.mark)
-    guard.record("signed in", user=account.name)
+    given = asked.body(SignIn)
+    token = begin(given.username, [given.password])
     record = board().sessions.find(token)
-    return _with_cookie(answer(guard.shown(record) if record else None), token)
+    return with_cookie(answer(guard.shown(record) if record else None), token)
+
+
+def begin(username: str, passwords: list[str]) -> str:
+    """The token of a new session of who has one of the passwords. Raises Refused (401, 429)."""
+    address = request.remote_addr or ""
+    board().throttle.attempt(username, address)
+    tried = (board().accounts.signed_in(username, password) for password in passwords)
+    account = next((found for found in tried if found), None)
+    if account is None:
+        known = username in board().accounts.all()
+        guard.record("sign in failed", user=username if known else "(unknown)")
+        raise Refused(401, "wrong_password")
+    board().throttle.succeeded(username, address)
+    guard.record("signed in", user=account.name)
+    return board().sessions.begin(account.name, account.mark)
+
+
+def with_cookie(response: Answer, token: str) -> Answer:
+    response.set_cookie(
+        guard.cookie(), token, path="/", httponly=True, samesite="Lax", secure=request.is_secure
+    )
+    return response
 
 
 @blueprint.delete("/api/v1/session")
@@ -95,15 +109,8 @@ def shared(token: str) -> AnyResponse:
     if g.session is not None and not g.session.job:
         return response
     guard.record("opened a share link", _path(key), user="(share link)")
-    return _with_cookie(response, board().sessions.begin("", "", job=_path(key), until=link.until))
+    return with_cookie(response, board().sessions.begin("", "", job=_path(key), until=link.until))
 
 
 def _path(key: JobKey) -> str:
     return f"{key.job_id}/{key.role}/{key.party_id}"
-
-
-def _with_cookie(response: Answer, token: str) -> Answer:
-    response.set_cookie(
-        guard.cookie(), token, path="/", httponly=True, samesite="Lax", secure=request.is_secure
-    )
-    return response
