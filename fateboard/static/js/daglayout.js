@@ -15,6 +15,7 @@ export const HEIGHT = 46;
 const [RANK_GAP, NODE_GAP, MARGIN] = [34, 16, 12];
 export const WIDEST = 290;
 const [NARROWEST, FURNITURE] = [160, 56];
+const FOOT = 30; // where the legend stands
 const [SMALLEST, LARGEST] = [0.1, 2.5];
 
 /** All nodes are as wide as the longest name wants, within limits.
@@ -44,14 +45,34 @@ export function place(dag, dagre, width) {
   const edges = dag.edges.filter((edge) => graph.hasNode(edge.source) && graph.hasNode(edge.target));
   for (const edge of edges) graph.setEdge(edge.source, edge.target, {}, edgeId(edge));
   dagre.layout(graph);
-  const nodes = new Map(dag.nodes.map((node) => [node.name, placedNode(node, graph.node(node.name))]));
   const size = graph.graph();
+  if (backwards(dag, graph)) mirror(graph, size.width);
+  const nodes = new Map(dag.nodes.map((node) => [node.name, placedNode(node, graph.node(node.name))]));
   return {
     nodes,
     edges: edges.map((edge) => placedEdge(edge, nodes, graph)),
     width: Math.max(1, size.width || 0),
     height: Math.max(1, size.height || 0),
   };
+}
+
+/** Whether neighbours in a row mostly stand against the order of the job's components.
+ * @param {Dag} dag @param {any} graph */
+function backwards(dag, graph) {
+  let against = 0;
+  const last = new Map();
+  for (const { name } of dag.nodes) {
+    const { x, y } = graph.node(name);
+    if (last.has(y)) against += x < last.get(y) ? 1 : -1;
+    last.set(y, x);
+  }
+  return against > 0;
+}
+
+/** @param {any} graph @param {number} width */
+function mirror(graph, width) {
+  for (const name of graph.nodes()) graph.node(name).x = width - graph.node(name).x;
+  for (const edge of graph.edges()) for (const point of graph.edge(edge).points) point.x = width - point.x;
 }
 
 /** @param {import("./types").DagEdge} edge */
@@ -117,8 +138,9 @@ const round = (value) => Math.round(value * 10) / 10;
  * @param {Placed} placed @param {number} width @param {number} height @returns {Viewport}
  */
 export function fit(placed, width, height) {
-  const scale = clampScale(Math.min(1, width / placed.width, height / placed.height));
-  return { scale, x: (width - placed.width * scale) / 2, y: (height - placed.height * scale) / 2 };
+  const free = Math.max(1, height - FOOT);
+  const scale = clampScale(Math.min(1, width / placed.width, free / placed.height));
+  return { scale, x: (width - placed.width * scale) / 2, y: (free - placed.height * scale) / 2 };
 }
 
 /** Zoom about a point of the window. @param {Viewport} view @param {number} factor @param {number} x @param {number} y */

@@ -102,7 +102,7 @@ function Parties({ detail }) {
 /** @param {{detail: JobDetail, reload: () => void}} props */
 function Facts({ detail, reload }) {
   const { job } = detail;
-  return html`<dl class="facts">
+  return html`<dl class="job-facts">
     ${job.name && html`<div><dt>${t("job.fact.id")}</dt><dd class="mono">${job.job_id}</dd></div>`}
     <div><dt>${t("job.fact.partners")}</dt><dd>${job.partners.length ? job.partners.join(", ") : t("job.fact.alone")}</dd></div>
     <div><dt>${t("job.fact.initiator")}</dt><dd>${job.initiator ? t("job.fact.this_party") : t("job.fact.other_party")}</dd></div>
@@ -143,10 +143,10 @@ function Notes({ job, reload }) {
     event.stopPropagation();
   };
   if (draft == null) {
-    return html`<div class="notes"><dt>${t("job.fact.notes")}</dt><dd><span class="notes-text" title=${job.notes}>${job.notes || t("job.notes.none")}</span>
+    return html`<div class="job-notes"><dt>${t("job.fact.notes")}</dt><dd><span class="job-notes-text" title=${job.notes}>${job.notes || t("job.notes.none")}</span>
       ${mayAct() && html`<span ref=${opener}><${IconButton} small icon="edit" label=${t("job.notes.edit")} onClick=${() => setDraft(job.notes)} /></span>`}</dd></div>`;
   }
-  return html`<div class="notes editing"><dt>${t("job.fact.notes")}</dt><dd>
+  return html`<div class="job-notes editing"><dt>${t("job.fact.notes")}</dt><dd>
     <input type="text" value=${draft} maxlength=${NOTES_MOST} aria-label=${t("job.fact.notes")} ref=${(/** @type {any} */ input) => input && document.activeElement !== input && !busy && input.focus()}
       onInput=${(/** @type {any} */ event) => setDraft(event.target.value)} onKeyDown=${keys} />
     <${IconButton} small icon="check" label=${t("job.notes.save")} onClick=${save} disabled=${busy} />

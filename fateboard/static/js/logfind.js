@@ -6,7 +6,7 @@ import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { logPath } from "./logview.js";
-import { IconButton } from "./ui.js";
+import { IconButton, Select } from "./ui.js";
 
 const TYPING_MS = 250;
 const LEVELS = ["ERROR", "WARNING", "INFO", "DEBUG"];
@@ -66,10 +66,8 @@ export function FindBar({ stream, from, total, sought, setSought, show }) {
       <button type="button" class="log-regex" aria-pressed=${regex} title=${t("job.log.regex")} aria-label=${t("job.log.regex")}
         onClick=${() => setSought({ ...sought, regex: !regex })}>.*</button>
     </span>
-    <select value=${level} aria-label=${t("job.log.level")} onChange=${(/** @type {any} */ event) => setSought({ ...sought, level: event.target.value })}>
-      <option value="">${t("job.log.any_level")}</option>
-      ${LEVELS.map((one) => html`<option key=${one} value=${one}>${levelWord(one)}</option>`)}
-    </select>
+    <${Select} label=${t("job.log.level")} hideLabel value=${level} onChange=${(/** @type {string} */ id) => setSought({ ...sought, level: id })}
+      options=${[{ id: "", label: t("job.log.any_level") }, ...LEVELS.map((id) => ({ id, label: levelWord(id) }))]} />
     <${IconButton} icon="chevron_up" label=${t("job.log.previous")} onClick=${previous} disabled=${!text && !level} />
     <${IconButton} icon="chevron_down" label=${t("job.log.next")} onClick=${next} disabled=${!text && !level} />
     <output class=${result.error ? "bad" : ""} aria-live="polite">

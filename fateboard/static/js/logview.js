@@ -273,8 +273,8 @@ function Actions({ stream, log, scroll, wrap, setWrap, marked, visible, show }) 
   const raw = apiUrl(logPath(stream, "/raw"));
   const name = `${stream.type}${stream.component && `_${stream.component}`}.log`;
   return html`<div class="log-actions">
-    <label class="log-goto">${t("job.log.goto")}
-      <input type="text" inputmode="numeric" size="8" placeholder=${integer(log.held.total)} onKeyDown=${(/** @type {any} */ event) => {
+    <label class="log-goto">
+      <input type="text" inputmode="numeric" aria-label=${t("job.log.goto")} placeholder=${t("job.log.goto")} onKeyDown=${(/** @type {any} */ event) => {
         const number = Number(event.target.value.replace(/\D/g, ""));
         if (event.key === "Enter" && number) show(Math.min(number, log.held.total));
       }} /></label>
