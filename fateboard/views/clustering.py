@@ -93,7 +93,7 @@ def _matrix(metric: Metric, id: str, shares: bool = False) -> Block:
         columns,
         [[name, *row] for name, row in zip(labels, shown, strict=False)],
         page_size=0,
-        footer=[["", *sums]],
+        footer=[["Total", *sums]],
         export_name="contingency_matrix",
     )
     return msgspec.structs.replace(made, facets=["label"])
@@ -134,7 +134,7 @@ def _clusters(details: list[Any]) -> Block:
     ]
     return tabulate(
         "clusters", columns, rows, title=msg("kmeans.clusters"), page_size=0,
-        footer=[[None, *sums]], export_name="cluster_detail",
+        footer=[["Total", *sums]], export_name="cluster_detail",
     )  # fmt: skip
 
 

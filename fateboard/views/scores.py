@@ -137,7 +137,7 @@ def _by_quantile(context: Context, quantiles: dict[tuple[str, str], Metric]) -> 
     rows: list[list[Cell]] = []
     for one, values in found:
         numbers = [cell(values.get(name), "number")[0] for name in names]
-        rows.append([one.name, one.namespace, *numbers])
+        rows.append([one.name, one.namespace, *numbers, None, None])
     return ByAxis(
         id="scores",
         axis=msg("scores.quantile"),

@@ -96,7 +96,7 @@ def _summary(read: Intervals) -> Block:
         title=msg("stability.summary"),
         help=msg("stability.help"),
         page_size=0,
-        footer=[["", None, None, read.total]],
+        footer=[["Total", None, None, read.total]],
         export_name="psi",
     )
 

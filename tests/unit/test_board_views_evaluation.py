@@ -106,7 +106,7 @@ def test_quantiles_give_precision_and_recall_by_a_slider():
     assert isinstance(axis, ByAxis)
     assert axis.positions == [0.0, 0.5, 1.0]
     assert axis.selected == 1
-    assert axis.rows == [["lr", "train", 0.9]]
+    assert axis.rows == [["lr", "train", 0.9, None, None]]
     assert axis.cells == {"precision": [[0.5, 0.6, 0.7]], "recall": [[1.0, 0.9, 0.8]]}
 
 
@@ -186,7 +186,7 @@ def test_psi_has_a_summary_with_its_total_and_the_events_of_both_data_sets():
     table, chart, events = got["psi.summary"], got["psi.chart"], got["psi.events"]
     assert isinstance(table, Table)
     assert table.rows == [["[0, 0.5)", 0.4, 0.5, 0.1], ["[0.5, 1]", 0.6, 0.5, 0.2]]
-    assert table.footer == [["", None, None, 0.3]]
+    assert table.footer == [["Total", None, None, 0.3]]
     assert isinstance(chart, Combo)
     assert [(one.type, one.values) for one in chart.series] == [
         ("bar", [0.4, 0.6]),
@@ -352,7 +352,7 @@ def test_clusters_are_compared_with_labels_and_with_each_other():
     (counts,), (shares,) = tab(matrix, "counts"), tab(matrix, "shares")
     assert isinstance(counts, Table)
     assert counts.rows == [["0", 6.0, 2.0], ["1", 1.0, 1.0]]
-    assert counts.footer == [["", 7.0, 3.0]]
+    assert counts.footer == [["Total", 7.0, 3.0]]
     assert isinstance(shares, Table)
     assert shares.rows == [["0", 0.6, 0.2], ["1", 0.1, 0.1]]
 

@@ -229,7 +229,7 @@ def test_kmeans_has_clusters_with_a_total_and_centres_by_variable():
     got = blocks("HeteroKmeans", model=model)
     assert list(got) == ["kmeans", "clusters", "centroids"]
     assert table(got["clusters"]).rows == [["0", 353.0, 0.75], ["1", 96.0, 0.25]]
-    assert table(got["clusters"]).footer == [[None, 449.0, 1.0]]
+    assert table(got["clusters"]).footer == [["Total", 449.0, 1.0]]
     assert table(got["centroids"]).rows == [["x0", 1.5, 2.5], ["x1", None, 3.5]]
     dbi = {"data": [[0, 1.9], [1, 1.6]], "meta": {"metric_type": "DBI", "unit_name": "iters"}}
     arbiter = blocks("HeteroKmeans", "arbiter", metrics={"train": {"DBI": dbi}})
