@@ -14,6 +14,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -134,8 +135,16 @@ def run(command: str, *arguments: str) -> None:
         sys.exit(done.returncode)
 
 
-def start_node() -> tuple[int, str]:
-    """A node under .distaff, started if it is not up; the port of its REST API, its board."""
+def write_serving() -> None:
+    """Where the host's serving finds features: the host's own file, by the patient's id."""
+    adapter = {"path": str(SAMPLES / "patients_host.csv"), "id": "id", "key": "patient"}
+    options = {"adapter": "csv", "adapter_options": adapter}
+    (HOME / "serving.json").write_text(json.dumps(options, indent=2))
+
+
+def start_node() -> tuple[int, str, str]:
+    """A node under .distaff, started if it is not up; the port of its REST API, the addresses of
+    its board and of online inference."""
     asked = subprocess.run(
         [BIN / "distaff", "status", "--home", str(HOME), "--output", "json"],
         capture_output=True,
@@ -143,12 +152,21 @@ def start_node() -> tuple[int, str]:
     )
     if asked.returncode == 0:
         told = json.loads(asked.stdout)
-        return int(told["url"].rpartition(":")[2]), told["board"] or ""
-    usual = {"port": 9380, "gateway-port": 9370, "board-port": 8080}
+        return int(told["url"].rpartition(":")[2]), told["board"] or "", told["serving"] or ""
+    write_serving()
+    usual = {
+        "port": 9380,
+        "gateway-port": 9370,
+        "board-port": 8080,
+        "serving-port": 8059,
+        "serving-grpc-port": 8000,
+        "serving-party-port": 8869,
+    }
     ports = {name: free_port(wanted) for name, wanted in usual.items()}
     options = [part for name, port in ports.items() for part in (f"--{name}", str(port))]
     run("distaff", "up", "--home", str(HOME), "-d", *options)
-    return ports["port"], f"http://127.0.0.1:{ports['board-port']}"
+    at = "http://127.0.0.1"
+    return ports["port"], f"{at}:{ports['board-port']}", f"{at}:{ports['serving-port']}"
 
 
 def free_port(wanted: int) -> int:
@@ -164,7 +182,7 @@ def free_port(wanted: int) -> int:
 
 def main() -> None:
     write_samples()
-    port, board = start_node()
+    port, board, serving = start_node()
     os.environ["DISTAFF_SERVER"] = f"127.0.0.1:{port}"
     os.environ["DISTAFF_OUTPUT"] = "table"  # for people, also when the output goes to a file
     for role in ("guest", "host"):
@@ -177,9 +195,13 @@ def main() -> None:
         "--wait",
     )  # fmt: skip
     run("flow", "job", "list", "-l", "3")
-    show_metrics()
+    job_id = show_metrics()
+    if serving:
+        serve(job_id, serving)
     if board:
         print(f"\nboard          {board}  (the job, its charts, what left each party)")
+    if serving:
+        print(f"online         {serving}/docs  (inference; service id: tumour)")
     print(f"REST API       http://127.0.0.1:{port}/v1")
     print(f"files          {HOME}  (samples, logs, models, audit)")
     print(f"next           export DISTAFF_SERVER=127.0.0.1:{port}; {BIN}/flow --help")
@@ -187,8 +209,59 @@ def main() -> None:
     print(f"end the node   {BIN}/distaff down --home {HOME}")
 
 
-def show_metrics() -> None:
-    """AUC and KS of the job that just ended."""
+def serve(job_id: str, serving: str) -> None:
+    """Deploy the job's logistic regression, have both parties' servings load it, bind it to a
+    service, and ask for the score of one patient."""
+    deployed = flow_json(
+        "model", "deploy",
+        "--model-id", "arbiter-10000#guest-9999#host-10000#model",
+        "--model-version", job_id,
+        "--cpn-list", "data_transform_0,intersection_0,hetero_lr_0",
+    )["data"]  # fmt: skip
+    conf = {
+        "service_id": "tumour",
+        "initiator": {"party_id": "9999", "role": "guest"},
+        "role": {"guest": ["9999"], "host": ["10000"], "arbiter": ["10000"]},
+        "job_parameters": {
+            "model_id": deployed["model_id"],
+            "model_version": deployed["model_version"],
+        },
+    }
+    path = SAMPLES / "serve.json"
+    path.write_text(json.dumps(conf, indent=2))
+    run("flow", "model", "load", "-c", str(path))
+    run("flow", "model", "bind", "-c", str(path))
+    with (SAMPLES / "patients_guest.csv").open() as file:
+        patient = list(csv.DictReader(file))[100]
+    features = {name: float(patient[name]) for name in patient if name.startswith("x")}
+    request = {
+        "head": {"serviceId": "tumour"},
+        "body": {
+            "featureData": features,
+            "sendToRemoteFeatureData": {"patient": patient["id"]},
+        },
+    }
+    (SAMPLES / "request.json").write_text(json.dumps(request, indent=2))
+    url = f"{serving}/federation/v1/inference"
+    print(f"\n$ curl {url} -d @{SAMPLES / 'request.json'}", flush=True)
+    asked = urllib.request.Request(url, json.dumps(request).encode(), method="POST")
+    with urllib.request.urlopen(asked, timeout=30) as reply:
+        print(reply.read().decode())
+
+
+def flow_json(*arguments: str) -> dict:
+    """One command, shown, and its answer as JSON."""
+    print(f"\n$ flow {' '.join(arguments)}", flush=True)
+    done = subprocess.run(
+        [BIN / "flow", "--output", "json", *arguments], capture_output=True, check=False, text=True
+    )
+    if done.returncode:
+        sys.exit(done.stdout + done.stderr)
+    return json.loads(done.stdout)
+
+
+def show_metrics() -> str:
+    """AUC and KS of the job that just ended; its id."""
     listed = subprocess.run(
         [BIN / "flow", "--output", "json", "job", "list", "-l", "1"],
         capture_output=True,
@@ -199,6 +272,7 @@ def show_metrics() -> None:
         "flow", "component", "get-summary",
         "-j", job_id, "-r", "guest", "-p", "9999", "-cpn", "evaluation_0",
     )  # fmt: skip
+    return job_id
 
 
 if __name__ == "__main__":

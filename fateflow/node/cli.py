@@ -128,7 +128,13 @@ def status(home: Path, output: str) -> None:
     ]
     if output == "json":
         board = settings.board_url if settings.board else None
-        told = {"up": bool(rows), "url": settings.url, "board": board, "processes": rows}
+        told = {
+            "up": bool(rows),
+            "url": settings.url,
+            "board": board,
+            "serving": settings.serving_url if settings.serving else None,
+            "processes": rows,
+        }
         click.echo(json.dumps(told))
     elif not rows:
         click.echo(f"{settings.home} is not up; start it with `distaff up --home {home}`")
