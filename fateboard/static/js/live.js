@@ -21,6 +21,8 @@ export const flowState = signal(/** @type {FlowState | null} */ (null));
 const handlers = new Map();
 /** @type {EventSource | null} */
 let stream = null;
+/** Topics of what is not here: they would make the board refuse the others, too. @type {Set<string>} */
+const refused = new Set();
 let last = 0;
 let failures = 0;
 let polling = 0;
@@ -31,7 +33,10 @@ let settling = 0;
 export function subscribe(topic, handler) {
   const mine = handlers.get(topic) ?? new Set();
   handlers.set(topic, mine.add(handler));
-  if (mine.size === 1) restart();
+  if (mine.size === 1) {
+    refused.delete(topic);
+    restart();
+  }
   return () => {
     mine.delete(handler);
     if (mine.size === 0 && handlers.get(topic) === mine) {
@@ -41,10 +46,14 @@ export function subscribe(topic, handler) {
   };
 }
 
-/** @param {string} path */
-function address(path) {
-  const topics = [...handlers.keys()].map(encodeURIComponent).join(",");
-  return new URL(`api/v1/${path}?topics=${topics}&since=${last}`, document.baseURI);
+function watched() {
+  return [...handlers.keys()].filter((topic) => !refused.has(topic));
+}
+
+/** @param {string} path @param {string[]} topics */
+function address(path, topics) {
+  const names = topics.map(encodeURIComponent).join(",");
+  return new URL(`api/v1/${path}?topics=${names}&since=${last}`, document.baseURI);
 }
 
 /** @param {BoardEvent} event */
@@ -58,7 +67,7 @@ function restart() {
   clearTimeout(settling);
   settling = setTimeout(() => {
     stop();
-    if (handlers.size === 0 || document.hidden) return;
+    if (watched().length === 0 || document.hidden) return;
     if (failures < 2) listen();
     else poll();
   }, SETTLE_MS);
@@ -71,7 +80,7 @@ function stop() {
 }
 
 function listen() {
-  const mine = new EventSource(address("stream"));
+  const mine = new EventSource(address("stream", watched()));
   stream = mine;
   mine.onopen = () => {
     failures = 0;
@@ -89,8 +98,9 @@ function listen() {
 /** @param {number} [since] when the polling began */
 async function poll(since = Date.now()) {
   try {
-    const answer = await fetch(address("events"), { cache: "no-store" });
+    const answer = await fetch(address("events", watched()), { cache: "no-store" });
     if (answer.status === 401 && session.peek()) return forgetSession("expired");
+    if (answer.status === 404) return setAside();
     if (!answer.ok) throw new TypeError(String(answer.status));
     /** @type {{events: BoardEvent[], last: number}} */
     const found = await answer.json();
@@ -100,13 +110,23 @@ async function poll(since = Date.now()) {
   } catch {
     connection.value = "down";
   }
-  if (stream || handlers.size === 0 || document.hidden) return;
+  if (stream || watched().length === 0 || document.hidden) return;
   if (Date.now() - since > STREAM_AGAIN_MS) {
     failures = 1; // one more failure leads back here
     restart();
   } else {
     polling = setTimeout(() => poll(since), POLL_MS);
   }
+}
+
+/** Finds which topics are not here, and goes on with the others. */
+async function setAside() {
+  for (const topic of watched()) {
+    const answer = await fetch(address("events", [topic]), { cache: "no-store" }).catch(() => null);
+    if (answer?.status === 404) refused.add(topic);
+  }
+  failures = 0;
+  restart();
 }
 
 document.addEventListener("visibilitychange", restart);

@@ -12,7 +12,9 @@ export function usePopover() {
     if (!open) return;
     /** @param {Event} event */
     const elsewhere = (event) => {
-      if (!root.current?.contains(/** @type {Node} */ (event.target))) setOpen(false);
+      const target = /** @type {Node} */ (event.target);
+      const around = event.type === "focusin" && target.contains(root.current); // a click on plain text
+      if (!around && !root.current?.contains(target)) setOpen(false);
     };
     /** @param {KeyboardEvent} event */
     const escape = (event) => {

@@ -4,7 +4,7 @@ import { useData } from "../api.js";
 import { useNow } from "../clock.js";
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
 import { integer } from "../format.js";
-import { t } from "../i18n.js";
+import { language, t } from "../i18n.js";
 import { cancelJobs, hasEnded, jobLink, jobName, mayOperate } from "../jobs.js";
 import { useKeys } from "../keys.js";
 import { subscribe } from "../live.js";
@@ -63,9 +63,13 @@ function useJobs(query) {
 
 /** Which columns are shown, remembered in this browser. @param {string} metric */
 function useColumns(metric) {
-  const all = jobColumns(metric);
   const [chosen, setChosen] = useState(() => /** @type {string[] | null} */ (stored()));
-  const shown = all.filter(({ id, hidden }) => (chosen ? chosen.includes(id) || id === "metric" : !hidden));
+  const words = language.value;
+  const all = useMemo(() => jobColumns(metric), [metric, words]);
+  const shown = useMemo(
+    () => all.filter(({ id, hidden }) => (chosen ? chosen.includes(id) || id === "metric" : !hidden)),
+    [all, chosen],
+  );
   /** @param {string[]} ids */
   const choose = (ids) => {
     localStorage.setItem(COLUMNS_KEY, JSON.stringify(ids));
@@ -181,6 +185,16 @@ function useRowKeys({ rows, picked, setPicked, search }) {
   return { current, first: () => move(rows.length ? -current : 0) };
 }
 
+/** The same functions at every drawing, so that rows need not be drawn again.
+ * @param {{current: Hands | null}} latest @returns {Hands} */
+function steady(latest) {
+  return {
+    act: (job, what) => latest.current?.act(job, what),
+    noted: (job, notes) => latest.current?.noted(job, notes),
+    pick: (name) => latest.current?.pick(name),
+  };
+}
+
 /** @param {{query: Record<string, string>}} props */
 export function Page({ query }) {
   const { page, rows, error, loading, stale, reload, patch } = useJobs(query);
@@ -192,14 +206,17 @@ export function Page({ query }) {
   const now = useNow(rows.some((job) => !hasEnded(job.status)));
   const path = pathOf(query);
   useScrollMemory(path, page != null && !stale);
-  /** @type {Hands} */
-  const hands = {
-    now,
-    busy: asked.words,
+  const latest = useRef(/** @type {Hands | null} */ (null));
+  latest.current = {
     act: (job, what) => asked.ask([job], what),
     noted: (job, notes) => patch(job, { notes }),
-    metric: query.metric ?? "",
+    pick: (name) => {
+      const next = new Set(picked);
+      if (!next.delete(name)) next.add(name);
+      setPicked(next);
+    },
   };
+  const hands = useMemo(() => steady(latest), []);
   return html`<div class="page-head">
       <h1>${t("nav.jobs")}</h1>
       <span class="muted" role="status">${page && t("jobs.count", { count: integer(page.total) })}</span>
@@ -227,6 +244,8 @@ export function Page({ query }) {
             jobs=${rows}
             columns=${columns.shown}
             hands=${hands}
+            busy=${asked.words}
+            now=${now}
             picked=${picked}
             setPicked=${setPicked}
             current=${keys.current}

@@ -1,10 +1,10 @@
 /** The table of the list of jobs: its columns, rows and pages. */
 
-import { html } from "../html.js";
+import { html, useEffect, useMemo, useState } from "../html.js";
 import { duration, integer, number, time, zone } from "../format.js";
 import { t } from "../i18n.js";
 import { Icon } from "../icons.js";
-import { Modules, Party, cancelJobs, jobLink, jobName, mayCancel, mayRerun, ranFor, rerunJob } from "../jobs.js";
+import { Modules, Party, cancelJobs, hasEnded, jobLink, jobName, mayCancel, mayRerun, ranFor, rerunJob } from "../jobs.js";
 import { Notes } from "../notes.js";
 import { setQuery } from "../router.js";
 import { Button, IconButton, Menu, Progress, Select, Spinner, Status, classes } from "../ui.js";
@@ -14,15 +14,13 @@ import { Button, IconButton, Menu, Progress, Select, Spinner, Status, classes } 
 /**
  * What a row needs beside its job.
  * @typedef {object} Hands
- * @property {number} now
- * @property {Record<string, string>} busy what was asked of a job, by its name
  * @property {(job: JobRow, what: "cancel" | "rerun") => void} act
  * @property {(job: JobRow, notes: string) => void} noted
- * @property {string} metric
+ * @property {(name: string) => void} pick
  */
 
 /** @typedef {{id: string, label: string, sort?: string, look?: string, hidden?: boolean,
- *   cell: (job: JobRow, hands: Hands) => any}} JobColumn */
+ *   cell: (job: JobRow, more: {hands: Hands, doing: string, now: number}) => any}} JobColumn */
 
 /** @param {{job: JobRow, doing: string}} props */
 function StatusCell({ job, doing }) {
@@ -43,7 +41,7 @@ export function jobColumns(metric) {
       id: "status",
       label: t("jobs.status"),
       sort: "status",
-      cell: (job, { busy }) => html`<${StatusCell} job=${job} doing=${busy[jobName(job)]} />`,
+      cell: (job, { doing }) => html`<${StatusCell} job=${job} doing=${doing} />`,
     },
     { id: "party", label: t("jobs.role"), cell: (job) => html`<${Party} role=${job.role} party=${job.party_id} />` },
     ...(metric
@@ -63,8 +61,8 @@ export function jobColumns(metric) {
     {
       id: "notes",
       label: t("jobs.notes"),
-      cell: (job, { noted }) =>
-        html`<${Notes} job=${job} onSaved=${(/** @type {string} */ notes) => noted(job, notes)} />`,
+      cell: (job, { hands }) =>
+        html`<${Notes} job=${job} onSaved=${(/** @type {string} */ notes) => hands.noted(job, notes)} />`,
     },
   ];
 }
@@ -98,58 +96,79 @@ async function rerun(job, act) {
   if (await rerunJob(job)) act(job, "rerun");
 }
 
-/** @param {{job: JobRow, hands: Hands}} props */
-function Actions({ job, hands }) {
+/** @param {{job: JobRow, hands: Hands, doing: string}} props */
+function Actions({ job, hands, doing }) {
   const items = [
     mayCancel(job) && { label: t("action.cancel_job"), icon: "stop", danger: true, onSelect: () => cancel(job, hands.act) },
     mayRerun(job) && { label: t("action.rerun"), icon: "rerun", onSelect: () => rerun(job, hands.act) },
   ].filter((item) => item !== false);
   if (items.length === 0) return null;
-  return html`<${Menu}
-    label=${t("jobs.actions_of", { job: job.job_id })}
-    icon="dots"
-    align="right"
-    disabled=${Boolean(hands.busy[jobName(job)])}
-    items=${items}
-  />`;
+  const label = t("jobs.actions_of", { job: job.job_id });
+  return html`<${Menu} label=${label} icon="dots" align="right" disabled=${Boolean(doing)} items=${items} />`;
 }
 
-/** @param {{job: JobRow, columns: JobColumn[], hands: Hands, picked: boolean, current: boolean,
- *   onPick: () => void}} props */
-function Row({ job, columns, hands, picked, current, onPick }) {
+/** Drawn again only when one of these changes: there may be a thousand of them.
+ * @param {{job: JobRow, columns: JobColumn[], hands: Hands, doing: string, now: number,
+ *   picked: boolean, current: boolean}} props */
+function Row({ job, columns, hands, doing, now, picked, current }) {
+  const inputs = [job, columns, hands, doing, now, picked, current];
+  return useMemo(() => drawn(job, columns, { hands, doing, now }, { picked, current }), inputs);
+}
+
+/** @param {JobRow} job @param {JobColumn[]} columns
+ * @param {{hands: Hands, doing: string, now: number}} more
+ * @param {{picked: boolean, current: boolean}} state */
+function drawn(job, columns, more, { picked, current }) {
   const party = `${job.role} ${job.party_id}`;
   return html`<tr class=${classes(picked && "picked", current && "current")} data-job=${jobName(job)}>
     <td class="pick">
-      <input type="checkbox" checked=${picked} aria-label=${t("jobs.pick", { job: job.job_id, party })} onChange=${onPick} />
+      <input
+        type="checkbox"
+        checked=${picked}
+        aria-label=${t("jobs.pick", { job: job.job_id, party })}
+        onChange=${() => more.hands.pick(jobName(job))}
+      />
     </td>
     <td class="col-id">
       <a class="job-id" href=${jobLink(job)}>${job.job_id}</a>
-      ${job.name && html`<span class="job-name" title=${job.name}>${job.name}</span>`}
+      ${job.name && html`<span class="job-name" title=${job.name} dir="auto">${job.name}</span>`}
     </td>
     ${columns.map(
-      (column) => html`<td
-        key=${column.id}
-        class=${classes(`col-${column.id}`, column.look)}
-        data-label=${column.label}
-      >
-        ${column.cell(job, hands)}
+      (column) => html`<td key=${column.id} class=${classes(`col-${column.id}`, column.look)} data-label=${column.label}>
+        ${column.cell(job, more)}
       </td>`,
     )}
-    <td class="col-actions"><${Actions} job=${job} hands=${hands} /></td>
+    <td class="col-actions"><${Actions} job=${job} hands=${more.hands} doing=${more.doing} /></td>
   </tr>`;
 }
 
-/** @param {{jobs: JobRow[], columns: JobColumn[], hands: Hands, picked: Set<string>, current: number,
- *   setPicked: (picked: Set<string>) => void, sort: string, order: string, stale: boolean}} props */
-export function JobsTable({ jobs, columns, hands, picked, setPicked, current, sort, order, stale }) {
+const AT_FIRST = 60;
+const MORE = 160;
+
+/** How many rows to draw: a screenful at once, the rest while the page is already usable.
+ * @param {number} count */
+function useGrowing(count) {
+  const [shown, setShown] = useState(AT_FIRST);
+  useEffect(() => {
+    if (shown >= count) return;
+    const timer = setTimeout(() => setShown(shown + MORE), 16);
+    return () => clearTimeout(timer);
+  }, [shown, count]);
+  return Math.min(shown, count);
+}
+
+/** @param {{jobs: JobRow[], columns: JobColumn[], hands: Hands, busy: Record<string, string>,
+ *   now: number, picked: Set<string>, current: number, setPicked: (picked: Set<string>) => void,
+ *   sort: string, order: string, stale: boolean}} props busy: what was asked of a job, by its name */
+export function JobsTable({ jobs, columns, hands, busy, now, picked, setPicked, current, sort, order, stale }) {
   const all = jobs.length > 0 && jobs.every((job) => picked.has(jobName(job)));
   const some = !all && jobs.some((job) => picked.has(jobName(job)));
-  /** @param {JobRow[]} which @param {boolean} on */
-  const pick = (which, on) => {
+  const drawnRows = useGrowing(jobs.length);
+  const pickAll = () => {
     const next = new Set(picked);
-    for (const name of which.map(jobName)) {
-      if (on) next.add(name);
-      else next.delete(name);
+    for (const name of jobs.map(jobName)) {
+      if (all) next.delete(name);
+      else next.add(name);
     }
     setPicked(next);
   };
@@ -159,13 +178,7 @@ export function JobsTable({ jobs, columns, hands, picked, setPicked, current, so
       <thead>
         <tr>
           <th class="pick">
-            <input
-              type="checkbox"
-              checked=${all}
-              indeterminate=${some}
-              aria-label=${t("jobs.pick_all")}
-              onChange=${() => pick(jobs, !all)}
-            />
+            <input type="checkbox" checked=${all} indeterminate=${some} aria-label=${t("jobs.pick_all")} onChange=${pickAll} />
           </th>
           <th scope="col" class="col-id">${t("jobs.id")}</th>
           ${columns.map((column) => html`<${Head} key=${column.id} column=${column} sort=${sort} order=${order} />`)}
@@ -173,15 +186,16 @@ export function JobsTable({ jobs, columns, hands, picked, setPicked, current, so
         </tr>
       </thead>
       <tbody>
-        ${jobs.map(
+        ${jobs.slice(0, drawnRows).map(
           (job, index) => html`<${Row}
             key=${jobName(job)}
             job=${job}
             columns=${columns}
             hands=${hands}
+            doing=${busy[jobName(job)] ?? ""}
+            now=${hasEnded(job.status) ? 0 : now}
             picked=${picked.has(jobName(job))}
             current=${index === current}
-            onPick=${() => pick([job], !picked.has(jobName(job)))}
           />`,
         )}
       </tbody>
