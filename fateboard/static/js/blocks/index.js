@@ -2,7 +2,7 @@
 
 import { html, useEffect, useErrorBoundary, useMemo, useRef, useState } from "../html.js";
 import { apiUrl, useData } from "../api.js";
-import { say, t } from "../i18n.js";
+import { language, say, t } from "../i18n.js";
 import { subscribe } from "../live.js";
 import { route, setQuery } from "../router.js";
 import { Button, ErrorBox, NoticeLine, toast } from "../ui.js";
@@ -179,7 +179,7 @@ function useLiveView(job, component, live, view, reload) {
 /** The server's report with pictures of the charts in sight.
  * @param {string} base @param {string} name @param {Map<string, () => Promise<Blob | null>>} pictures */
 async function saveReport(base, name, pictures) {
-  const answer = await fetch(apiUrl(`${base}/report.zip`));
+  const answer = await fetch(apiUrl(`${base}/report.zip?lang=${language.peek()}`));
   if (!answer.ok) throw new TypeError(String(answer.status));
   /** @type {{name: string, data: Uint8Array<ArrayBuffer>}[]} */
   const files = [];
