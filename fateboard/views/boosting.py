@@ -104,7 +104,7 @@ def importance(context: Context, _path: Path) -> list[Block]:
     for entry in entries:
         main, other = ("gain", "split") if entry.get("main") == "gain" else ("split", "gain")
         name = text(entry.get("fullname"))
-        party = trees.owner(context, text(entry.get("sitename")))
+        party = trees.spoken(trees.owner(context, text(entry.get("sitename"))))
         by_kind[main].append((name, party, finite(entry.get("importance"))))
         by_kind[other].append((name, party, finite(entry.get("importance2"))))
     labels = {
@@ -116,9 +116,7 @@ def importance(context: Context, _path: Path) -> list[Block]:
         Tab(id=kind, label=labels[kind], blocks=[_importance(kind, by_kind[kind])])
         for kind in known
     ]
-    if len(tabs) > 1:
-        return [Tabs(id="importance", items=tabs, title=msg("importance.title"))]
-    return tabs[0].blocks
+    return [Tabs(id="importance", items=tabs, title=msg("importance.title"))]
 
 
 def _importance(kind: str, found: list[Weighed]) -> Block:
@@ -132,7 +130,6 @@ def _importance(kind: str, found: list[Weighed]) -> Block:
         f"importance.{kind}",
         columns,
         ranked,
-        title=msg("importance.title"),
         help=msg("importance.count", count=len(ranked)),
         export_name=f"feature_importance_{kind}",
     )

@@ -46,6 +46,11 @@ def owner(context: Context, site: str) -> str:
     return f"{found[1]}:{found[2]}" if found else site
 
 
+def spoken(owner: str) -> str:
+    """As the board writes parties."""
+    return owner.replace(":", " ", 1)
+
+
 def per_round(context: Context) -> int:
     """Trees of a round: one per class, but one alone where each leaf has all the weights."""
     stored = sequence(context.model.get("trees"))
@@ -133,7 +138,7 @@ def tree(context: Context, index: int) -> Tree:
     whose = planned(context, index, guest(context))
     notices: list[Notice] = []
     if whose and whose != me(context):
-        notices.append(Notice(level="info", text=msg("tree.of_other", party=whose)))
+        notices.append(Notice(level="info", text=msg("tree.of_other", party=spoken(whose))))
     elif not nodes:
         notices.append(Notice(level="info", text=msg("tree.empty")))
     if not nodes:
@@ -143,7 +148,7 @@ def tree(context: Context, index: int) -> Tree:
     known = mapping(stored[index])
     shown = [_node(context, known, nodes[at]) for at in _ordered(nodes, roots)]
     if len(roots) > 1:
-        several = msg("tree.several_splits", party=whose or "?")
+        several = msg("tree.several_splits", party=spoken(whose) or "?")
         box = TreeNode(id=_BOX, owner=whose, text=several, children=roots)
         shown.insert(0, box)
     return Tree(index=index, nodes=shown, notices=notices)

@@ -113,10 +113,10 @@ def test_trees_of_another_party_in_a_mix_are_said_to_be_so():
     }
     shown = context(model)
     known = views.tree(shown, 1)
-    assert known.notices == [Notice(level="info", text=msg("tree.of_other", party="host:10000"))]
+    assert known.notices == [Notice(level="info", text=msg("tree.of_other", party="host 10000"))]
     box, first, second = known.nodes
     assert (box.children, box.left, box.right) == ([3, 4], -1, -1)
-    assert box.text == msg("tree.several_splits", party="host:10000")
+    assert box.text == msg("tree.several_splits", party="host 10000")
     assert (first.weights, first.count, second.count) == ([0.5], 7, None)
     assert views.tree(shown, 2).notices == known.notices
     forest = blocks(model)["forest"]
@@ -189,12 +189,12 @@ def test_importance_is_by_splits_and_by_gain_and_names_the_party():
     ]
     (splits,), (gain,) = (item.blocks for item in tabs.items)
     assert isinstance(splits, Table)
-    assert splits.rows == [["host_10000_x5", "host:10000", 4], ["age", "guest:9999", 2]]
+    assert splits.rows == [["host_10000_x5", "host 10000", 4], ["age", "guest 9999", 2]]
     assert splits.facets == ["party"]
     assert splits.columns[2] == Column(id="value", label=msg("importance.value"), format="bar")
     assert splits.help == msg("importance.count", count=2)
     assert isinstance(gain, Table)
-    assert gain.rows == [["age", "guest:9999", 9.5], ["host_10000_x5", "host:10000", 0]]
+    assert gain.rows == [["age", "guest 9999", 9.5], ["host_10000_x5", "host 10000", 0]]
 
 
 def test_a_host_sees_its_own_importances_and_the_names_that_others_see():
@@ -206,9 +206,11 @@ def test_a_host_sees_its_own_importances_and_the_names_that_others_see():
         },
         "host",
     )
-    importance, mapping = got["importance.split"], got["mapping"]
+    tabs, mapping = got["importance"], got["mapping"]
+    assert isinstance(tabs, Tabs)
+    ((importance,),) = (item.blocks for item in tabs.items)
     assert isinstance(importance, Table)
-    assert importance.rows == [["x5", "host:10000", 4.0]]
+    assert importance.rows == [["x5", "host 10000", 4.0]]
     assert isinstance(mapping, Table)
     assert mapping.rows == [["x2", "host_10000_x2"], ["x10", "host_10000_x10"]]
 
