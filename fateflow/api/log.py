@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 from fateflow.api import asked
 from fateflow.api.envelope import answer, body, site
 from fateflow.api.files import tar_gz
-from fateflow.errors import DownloadError
+from fateflow.errors import ArgumentError, DownloadError, FlowError
 from fateflow.store import log_find, logs
 
 blueprint = Blueprint("log", __name__, url_prefix="/v1")
@@ -85,9 +85,24 @@ def find() -> Response:
     the how-manyth of how many it is."""
     wanted = body(Find)
     sought = log_find.Wanted(wanted.text, wanted.regex, wanted.level)
-    return answer(
-        dataclasses.asdict(log_find.find(_file(wanted), sought, wanted.start, wanted.direction))
-    )
+    found = log_find.find(_file(wanted), sought, wanted.start, wanted.direction, _by_expression)
+    return answer(dataclasses.asdict(found))
+
+
+def _by_expression(
+    path: Path, start: int, end: int, sought: log_find.Wanted, inside: bool
+) -> log_find.Scanned:
+    """In a worker's process: Python's own expressions could hold this one for ever."""
+    asked_for = {"path": str(path), "start": start, "end": end, "inside": inside}
+    try:
+        found = site().launcher.call(
+            "search_log", **asked_for, text=sought.text, level=sought.level
+        )
+    except RuntimeError as error:
+        raise FlowError(str(error)) from None
+    if "error" in found:
+        raise ArgumentError(found["error"])
+    return log_find.Scanned(**found)
 
 
 def _file(wanted: WhichLog) -> Path:

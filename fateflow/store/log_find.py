@@ -49,15 +49,31 @@ class Found:
     count: int
 
 
-def find(path: Path, wanted: Wanted, start: int, direction: Direction) -> Found:
+@dataclass(frozen=True)
+class Scanned:
+    """``hits``: positions of matches among the ``lines`` that were looked at; ``inside``: whether
+    the last of them belongs to a record of the level that is sought."""
+
+    hits: list[int]
+    lines: int
+    inside: bool
+
+
+ScanElsewhere = Callable[[Path, int, int, Wanted, bool], Scanned]
+"""``scan`` for regular expressions, in a process that has a matcher whose time is bounded."""
+
+
+def find(
+    path: Path, wanted: Wanted, start: int, direction: Direction, elsewhere: ScanElsewhere
+) -> Found:
     """The first match after line ``start`` (0: of all), or the last one before it (0: of all).
 
-    Raises ArgumentError for a regular expression that is none.
+    Raises ArgumentError.
     """
     _check(wanted)
     search = _kept(path, wanted)
     with search.lock:
-        search.go_on()
+        search.go_on(elsewhere)
         hits = search.hits
         if direction == "next":
             at = bisect_right(hits, start)
@@ -68,55 +84,54 @@ def find(path: Path, wanted: Wanted, start: int, direction: Direction) -> Found:
         return Found(hits[at], at + 1, len(hits))
 
 
+def scan(
+    path: Path, start: int, end: int, wanted: Wanted, inside: bool, match: Match | None = None
+) -> Scanned:
+    """Search the lines between two offsets. match: in place of the plain text."""
+    match = match or _plain(wanted.text)
+    hits: list[int] = []
+    count = 0
+    if start < end:
+        with path.open("rb") as file:
+            file.seek(start)
+            for raw in _chunks(file, end - start):
+                lines = _shown(raw)
+                of_level, inside = _of_level(lines, wanted, inside)
+                chosen = match(lines if of_level is None else [lines[at] for at in of_level])
+                places = chosen if of_level is None else [of_level[at] for at in chosen]
+                hits.extend(count + at for at in places)
+                count += len(lines)
+    return Scanned(hits, count, inside)
+
+
 class _Search:
     """The matches in one file as far as it was searched."""
 
     def __init__(self, path: Path, wanted: Wanted) -> None:
         self.index, self.wanted = INDEXES.of(path), wanted
-        self.match = _matcher(wanted)
-        self.least = LEVELS.index(wanted.level) if wanted.level else -1
         self.lock = threading.Lock()
         self._forget()
 
     def _forget(self) -> None:
         self.generation = self.index.generation
         self.hits = array("I")
-        self.lines = self.offset = 0
+        self.lines = 0
+        self.offset = -1
         self.inside = False
 
-    def go_on(self) -> None:
-        """Search what was appended since."""
+    def go_on(self, elsewhere: ScanElsewhere) -> None:
+        """Search what was appended since; an expression is looked at even if nothing was."""
         self.index.refresh()
         if self.index.generation != self.generation:
             self._forget()
         end = self.index.whole
         if self.offset >= end:
             return
-        with self.index.path.open("rb") as file:
-            file.seek(self.offset)
-            for raw, size in _chunks(file, end - self.offset):
-                lines = _shown(raw)
-                self.hits.extend(self.lines + 1 + at for at in self._matches(lines))
-                self.lines += len(lines)
-                self.offset += size
-
-    def _matches(self, lines: list[str]) -> list[int]:
-        if self.least < 0:
-            return self.match(lines)
-        of_level = self._of_level(lines)
-        chosen = self.match([lines[at] for at in of_level])
-        return [of_level[at] for at in chosen]
-
-    def _of_level(self, lines: list[str]) -> list[int]:
-        """Positions of lines that belong to a record of the level."""
-        found = []
-        for at, line in enumerate(lines):
-            heading = _HEADING.match(line) if line.startswith("[") else None
-            if heading:
-                self.inside = LEVELS.index(heading.group(1)) >= self.least
-            if self.inside and (heading or self.wanted.text):
-                found.append(at)
-        return found
+        within = elsewhere if self.wanted.regex and self.wanted.text else scan
+        found = within(self.index.path, max(self.offset, 0), end, self.wanted, self.inside)
+        self.hits.extend(self.lines + 1 + at for at in found.hits)
+        self.lines += found.lines
+        self.offset, self.inside = end, found.inside
 
 
 _SEARCHES: OrderedDict[tuple[Path, Wanted], _Search] = OrderedDict()
@@ -141,41 +156,35 @@ def _check(wanted: Wanted) -> None:
         raise ArgumentError(f"the text to find is longer than {LONGEST_TEXT} characters")
 
 
-def _matcher(wanted: Wanted) -> Match:
-    if not wanted.text:
-        return lambda lines: list(range(len(lines)))
-    if wanted.regex:
-        return _by_expression(wanted.text)
-    text = wanted.text.lower()
-    return lambda lines: [at for at, line in enumerate(lines) if text in line.lower()]
+def _plain(text: str) -> Match:
+    """Lines with the text, in any case; all without one."""
+    lowered = text.lower()
+    return lambda lines: [at for at, line in enumerate(lines) if lowered in line.lower()]
 
 
-def _by_expression(pattern: str) -> Match:
-    """Arrow's expressions (RE2) take time in proportion to the text, whatever the pattern is."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    def match(lines: Sequence[str]) -> list[int]:
-        found = pc.match_substring_regex(pa.array(lines, pa.string()), pattern)
-        return pc.indices_nonzero(found).to_pylist()  # type: ignore[no-any-return]
-
-    try:
-        match([""])
-    except pa.ArrowInvalid as error:
-        why = str(error).removeprefix("Invalid regular expression: ")
-        raise ArgumentError(f"not a regular expression (RE2): {why}") from None
-    return match
+def _of_level(lines: list[str], wanted: Wanted, inside: bool) -> tuple[list[int] | None, bool]:
+    """Positions of lines that belong to a record of the level, None for all; and whether the
+    last line does."""
+    if not wanted.level:
+        return None, inside
+    least, found = LEVELS.index(wanted.level), []
+    for at, line in enumerate(lines):
+        heading = _HEADING.match(line) if line.startswith("[") else None
+        if heading:
+            inside = LEVELS.index(heading.group(1)) >= least
+        if inside and (heading or wanted.text):
+            found.append(at)
+    return found, inside
 
 
-def _chunks(file: BinaryIO, left: int) -> Iterator[tuple[bytes, int]]:
-    """Whole lines, about a mebibyte at a time, each with its size in the file; of a line longer
-    than that only the start."""
+def _chunks(file: BinaryIO, left: int) -> Iterator[bytes]:
+    """Whole lines, about a mebibyte at a time; of a line longer than that only the start."""
     while left > 0:
         raw = file.read(min(_CHUNK, left))
         whole = raw.rfind(b"\n") + 1
         if whole:
             file.seek(whole - len(raw), 1)
-            yield raw[:whole], whole
+            yield raw[:whole]
             left -= whole
             continue
         size = len(raw)
@@ -183,7 +192,7 @@ def _chunks(file: BinaryIO, left: int) -> Iterator[tuple[bytes, int]]:
             size += len(more)
             if more.endswith(b"\n"):
                 break
-        yield raw[:LONGEST_LINE] + b"\n", size
+        yield raw[:LONGEST_LINE] + b"\n"
         left -= max(size, 1)
 
 

@@ -8,7 +8,20 @@ import pytest
 from fateflow.errors import ArgumentError
 from fateflow.store import log_find, logs
 from fateflow.store.line_index import BLOCK, LONGEST_LINE, LineIndex, LineIndexes
-from fateflow.store.log_find import Wanted, find
+from fateflow.store.log_find import Scanned, Wanted
+from fateflow.worker.calls import search_log
+
+
+def elsewhere(path, start, end, wanted, inside):
+    """As fateflow asks a worker."""
+    found = search_log(str(path), start, end, wanted.text, wanted.level, inside)
+    if "error" in found:
+        raise ArgumentError(found["error"])
+    return Scanned(**found)
+
+
+def find(path, wanted, start, direction):
+    return log_find.find(path, wanted, start, direction, elsewhere)
 
 
 @pytest.fixture
