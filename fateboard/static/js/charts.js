@@ -145,13 +145,13 @@ export function ChartFrame({ title, help, name, kind, series, label, table, draw
   ];
   return html`<figure class="chart" data-kind=${kind} data-series=${JSON.stringify(series)}>
     <figcaption class="dt-tools">
-      ${title && html`<h3 class="b-title">${say(title)}</h3>`}
+      ${title ? html`<h3 class="b-title">${say(title)}</h3>` : !asTable && legend}
       <span class="b-grow"></span>
       ${!asTable && tools}
       <${IconButton} small icon=${asTable ? "chart" : "table"} pressed=${asTable} label=${t("blocks.as_table")} onClick=${() => setAsTable(!asTable)} />
       <${Menu} label=${t("blocks.save_chart")} icon="download" align="right" items=${items} />
     </figcaption>
-    ${!asTable && legend}
+    ${title && !asTable && legend}
     ${asTable
       ? html`<${DataTable} columns=${table.columns} rows=${table.rows} filename=${name} caption=${label} />`
       : children}

@@ -49,6 +49,8 @@ const SPARE_PIXELS = 240;
 const SEARCH_FROM = 8;
 const MOST_STRETCHED = 1.5;
 const SCROLL_BAR = 14;
+/** Share of the box that frozen columns may take, so that others are in sight. */
+const STAYING_MOST = 0.45;
 /** The same each time, so that what depends on it stays. @type {never[]} */
 const NONE = [];
 
@@ -296,7 +298,12 @@ function useColumns({ columns, rows, frozen = 0 }, view) {
   );
   const total = wanted.reduce((sum, width) => sum + width, 0);
   const stretch = Math.max(1, Math.min(MOST_STRETCHED, (view.room - 2) / (total || 1)));
-  const widths = useMemo(() => wanted.map((width) => Math.floor(width * stretch)), [wanted, stretch]);
+  const widths = useMemo(() => {
+    const staying = wanted.slice(0, stay).reduce((sum, width) => sum + width, 0);
+    const shrink = Math.min(1, (view.room * STAYING_MOST) / (staying || 1));
+    const scale = (/** @type {number} */ place) => (total > view.room && place < stay ? shrink : stretch);
+    return wanted.map((width, place) => Math.floor(width * scale(place)));
+  }, [wanted, stretch, stay, total, view.room]);
   const starts = useMemo(() => offsets(widths), [widths]);
   const seen = view.left + starts[stay];
   const first = Math.max(stay, firstBeyond(starts, seen - SPARE_PIXELS) - 1);

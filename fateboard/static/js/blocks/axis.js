@@ -4,7 +4,9 @@ import { html, useMemo, useState } from "../html.js";
 import { integer, number, percent } from "../format.js";
 import { say, t } from "../i18n.js";
 import { DataTable } from "../table.js";
-import { Slider } from "../ui.js";
+import { Button, Slider } from "../ui.js";
+import { saveText } from "./files.js";
+import { csv } from "./rows.js";
 
 /** @import {ByAxis, Confusion, ConfusionModel} from "../types.js" */
 
@@ -21,14 +23,23 @@ function AxisSlider({ label, positions, selected, onSelect }) {
   />`;
 }
 
+/** The rows at one position: columns without cells along the axis take a row's values in turn.
+ * @param {ByAxis} block @param {number} at */
+function rowsAt(block, at) {
+  return block.rows.map((row, index) => {
+    const fixed = row.values();
+    return block.columns.map((column) => {
+      const along = block.cells[column.id];
+      return along ? (along[index]?.[at] ?? null) : (fixed.next().value ?? null);
+    });
+  });
+}
+
 /** @param {{block: ByAxis}} props */
 export function AxisTable({ block }) {
   const [moved, setMoved] = useState(/** @type {number | null} */ (null));
   const at = Math.min(moved ?? block.selected, block.positions.length - 1);
-  const rows = useMemo(() => {
-    const along = block.columns.map((column) => block.cells[column.id]);
-    return block.rows.map((row, index) => row.map((value, column) => along[column]?.[index]?.[at] ?? value));
-  }, [block, at]);
+  const rows = useMemo(() => rowsAt(block, at), [block, at]);
   return html`<${DataTable}
       title=${block.title}
       columns=${block.columns}
@@ -74,6 +85,16 @@ function ModelRows({ model, at }) {
   </tbody>`;
 }
 
+/** @param {Confusion} block @param {number} at */
+function saveConfusion(block, at) {
+  const headings = [t("blocks.model"), t("blocks.dataset"), t("blocks.threshold_short"), "F1", "TN", "FP", "FN", "TP"];
+  const rows = block.models.map((model) => {
+    const { tn, fp, fn, tp, f1 } = countsAt(model, at);
+    return [model.label, model.dataset, block.thresholds[at], f1, tn, fp, fn, tp].map((value) => value ?? null);
+  });
+  saveText(`${block.export_name || block.id}.csv`, csv(headings, rows), "text/csv");
+}
+
 /** @param {{block: Confusion}} props */
 export function ConfusionBlock({ block }) {
   const [moved, setMoved] = useState(/** @type {number | null} */ (null));
@@ -83,6 +104,7 @@ export function ConfusionBlock({ block }) {
       <h3 class="b-title">${caption}</h3>
       <span class="b-grow"></span>
       <${AxisSlider} label=${t("blocks.threshold")} positions=${block.thresholds} selected=${at} onSelect=${setMoved} />
+      <${Button} small icon="download" title=${t("blocks.export_csv")} onClick=${() => saveConfusion(block, at)}>CSV<//>
     </div>
     <div class="dt-scroll" tabindex="0" role="group" aria-label=${caption}>
       <table class="b-cm-table" data-threshold=${block.thresholds[at]}>

@@ -12,6 +12,8 @@ import { ChartFrame, Drawing, Tooltip, axisStyle, extremes, picture, usePalette 
 const HEIGHT = 320;
 const ROTATE_FROM = 9;
 const ZOOM_FROM = 60;
+const LABEL_WIDEST = 116;
+const LETTER_WIDTH = 6.4;
 
 /** @param {Axis | undefined} axis @param {number | null} value */
 function shownBy(axis, value) {
@@ -25,6 +27,9 @@ function comboOption({ block, colours, say, alone = false }) {
   const stacked = new Set(block.series.map((one) => one.stack).filter(Boolean));
   const base = axisStyle(colours, block.x ? say(block.x) : "");
   const tilted = block.categories.length >= ROTATE_FROM || block.categories.some((name) => name.length > 14);
+  const longest = Math.max(0, ...block.categories.map((name) => name.length));
+  const label = Math.min(LABEL_WIDEST, longest * LETTER_WIDTH);
+  const below = tilted ? label / 2 + 14 : 18;
   const value = (/** @type {Axis} */ axis, /** @type {number} */ at) => {
     const style = axisStyle(colours, say(axis.label));
     return {
@@ -57,9 +62,9 @@ function comboOption({ block, colours, say, alone = false }) {
   return {
     textStyle: text,
     title: alone && block.title ? { text: say(block.title), left: 12, top: 8, textStyle: { ...text, fontSize: 15 } } : undefined,
-    legend: { type: "scroll", top: alone ? 34 : 0, left: alone ? 12 : 0, itemWidth: 14, itemHeight: 9, icon: "roundRect", textStyle: { color: colours.ink2, fontFamily: colours.font, fontSize: 12 }, pageTextStyle: text },
-    grid: { left: 64, right: block.axes.length > 1 ? 64 : 18, top: alone ? 72 : 36, bottom: (tilted ? 74 : 44) + (many ? 24 : 0) },
-    xAxis: { ...base, type: "category", data: block.categories, nameGap: tilted ? 58 : 26, splitLine: { show: false }, axisLabel: { ...base.axisLabel, rotate: tilted ? 30 : 0, width: tilted ? 92 : 110, overflow: "truncate" } },
+    legend: { show: block.series.length > 1, type: "scroll", top: alone ? 34 : 0, left: alone ? 12 : 0, itemWidth: 14, itemHeight: 9, icon: "roundRect", textStyle: { color: colours.ink2, fontFamily: colours.font, fontSize: 12 }, pageTextStyle: text },
+    grid: { left: 64, right: block.axes.length > 1 ? 64 : 18, top: alone ? 72 : block.series.length > 1 ? 36 : 12, bottom: below + (block.x ? 26 : 4) + (many ? 24 : 0) },
+    xAxis: { ...base, type: "category", data: block.categories, nameGap: below + 8, splitLine: { show: false }, axisLabel: { ...base.axisLabel, rotate: tilted ? 30 : 0, width: LABEL_WIDEST, overflow: "truncate" } },
     yAxis: block.axes.map(value),
     dataZoom: many && !alone ? [{ type: "slider", height: 16, bottom: 6, textStyle: { color: colours.ink3 } }] : undefined,
     series,

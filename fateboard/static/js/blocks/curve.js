@@ -18,6 +18,7 @@ const SQUARE_HEIGHT = 440;
 const LEGEND_MOST = 6;
 const LEAST_DRAG = 6;
 const SMOOTH_FROM = 10;
+const LOG_FROM = 1.3;
 
 /** A live name: "namespace/metric" of this party, or "role:party/namespace/metric" of another one
  * that this site holds, too. @param {string} name */
@@ -231,58 +232,73 @@ function summaries(curves, on) {
   });
 }
 
-/** @param {{block: Curve, context: Context}} props */
-export function CurveBlock({ block, context }) {
+/** The curves that are on, and all that the reader changes about them.
+ * @param {Curve} block @param {Context} context */
+function useCurves(block, context) {
   const colours = usePalette();
   const live = useLivePoints(block, context);
-  const series = useMemo(() => grown(block, live), [block, live]);
-  const groups = useMemo(() => groupsOf(series, say, say(block.y.label)), [series]);
-  const [chosen, setChosen] = useState(/** @type {string[] | null} */ (null));
-  const first = useMemo(() => groups.reduce((on, group) => switched(groups, on, group.id, true), /** @type {string[]} */ ([])), [groups]);
-  const on = chosen ?? first;
-  const [logarithmic, setLogarithmic] = useState(false);
+  const groups = useMemo(() => groupsOf(grown(block, live), say, say(block.y.label)), [block, live]);
+  const [chosen, setOn] = useState(/** @type {string[] | null} */ (null));
+  const on = useMemo(
+    () => chosen ?? groups.reduce((all, group) => switched(groups, all, group.id, true), /** @type {string[]} */ ([])),
+    [groups, chosen],
+  );
   const [smoothing, setSmoothing] = useState(0);
+  const [wanted, setLogarithmic] = useState(false);
   const [zoom, setZoom] = useState(/** @type {View | null} */ (null));
-  const chart = useRef(/** @type {any} */ (null));
-  const curves = useMemo(
+  const all = useMemo(
     () => groups.flatMap((group) => group.members.map((member) => ({ ...member, group: group.id, colour: colours.series[group.colour] }))),
     [groups, colours],
   );
-  const shown = useMemo(() => new Set(on), [on]);
   const drawn = useMemo(() => {
-    const visible = curves.filter((curve) => shown.has(curve.group));
+    const visible = all.filter((curve) => on.includes(curve.group));
     return smoothing ? visible.map((curve) => ({ ...curve, raw: curve.points, points: smoothed(curve.points, smoothing) })) : visible;
-  }, [curves, shown, smoothing]);
+  }, [all, on, smoothing]);
+  const heights = useMemo(() => extremes(drawn.flatMap((curve) => curve.points.map((point) => point[1]))), [drawn]);
+  const wide = (heights.low ?? 0) > 0 && (heights.high ?? 0) / (heights.low ?? 1) >= LOG_FROM;
+  const logarithmic = wanted && wide;
   const whole = useMemo(() => viewOf(block, drawn, logarithmic), [block, drawn, logarithmic]);
   const view = zoom ?? whole;
-  const option = useMemo(() => curveOption({ block, drawn, view, logarithmic, colours, say }), [block, drawn, view, logarithmic, colours]);
-  const gestures = useGestures(chart, drawn, view, block, setZoom);
-  const rounds = block.x.integer || (block.live?.length ?? 0) > 0;
-  const positive = drawn.every((curve) => curve.points.every((point) => point[1] === null || point[1] > 0));
-  const long = drawn.some((curve) => curve.points.length >= SMOOTH_FROM);
-  const title = block.title ? say(block.title) : say(block.y.label);
-  const label = t("blocks.curve_description", { title, n: drawn.length, x: say(block.x.label), y: say(block.y.label) });
+  return { colours, groups, on, setOn, all, drawn, smoothing, setSmoothing, wide, logarithmic, setLogarithmic, view, zoom, setZoom };
+}
 
-  const tools = html`
+/** @param {ReturnType<typeof useCurves> & {block: Curve}} props */
+function Tools({ block, drawn, smoothing, setSmoothing, wide, logarithmic, setLogarithmic, view, zoom, setZoom }) {
+  const rounds = block.x.integer || (block.live?.length ?? 0) > 0;
+  const long = drawn.some((curve) => curve.points.length >= SMOOTH_FROM);
+  return html`
     ${rounds && long && html`<${Slider} label=${t("blocks.smoothing")} min=${0} max=${0.95} step=${0.05} value=${smoothing} shown=${full(smoothing)} onInput=${setSmoothing} />`}
-    ${rounds && positive && html`<${Toggle} label=${t("blocks.logarithmic")} on=${logarithmic} onChange=${setLogarithmic} />`}
+    ${rounds && wide && html`<${Toggle} label=${t("blocks.logarithmic")} on=${logarithmic} onChange=${setLogarithmic} />`}
     ${zoom && html`<${IconButton} small icon="fit" label=${t("blocks.zoom_reset")} onClick=${() => setZoom(null)} />`}
     <${IconButton} small icon="zoom_in" label=${t("blocks.zoom_in")} onClick=${() => setZoom(closer(view))} />`;
+}
+
+/** @param {{block: Curve, context: Context}} props */
+export function CurveBlock({ block, context }) {
+  const curves = useCurves(block, context);
+  const { colours, groups, on, all, drawn, logarithmic, view, zoom } = curves;
+  const chart = useRef(/** @type {any} */ (null));
+  const option = useMemo(() => curveOption({ block, drawn, view, logarithmic, colours, say }), [block, drawn, view, logarithmic, colours]);
+  const gestures = useGestures(chart, drawn, view, block, curves.setZoom);
+  const title = block.title ? say(block.title) : say(block.y.label);
+  const label = t("blocks.curve_description", { title, n: drawn.length, x: say(block.x.label), y: say(block.y.label) });
+  const empty = drawn.every((curve) => !curve.points.length);
+  const why = groups.length && !drawn.length ? t("blocks.all_hidden") : context.live ? t("blocks.first_point") : t("blocks.no_points");
   return html`<${ChartFrame}
     title=${block.title}
     help=${block.help}
     name=${block.export_name || block.id}
     kind="curve"
-    series=${summaries(curves, shown)}
+    series=${summaries(all, new Set(on))}
     label=${label}
-    table=${tableOf(curves, block)}
+    table=${tableOf(all, block)}
     draw=${(/** @type {"png" | "svg"} */ type) => picture(curveOption({ block, drawn, view, logarithmic, colours, say, alone: true }), type)}
     context=${context}
-    tools=${tools}
-    legend=${html`<${Legend} groups=${groups} on=${on} onSwitch=${setChosen} colours=${colours.series} />`}
+    tools=${html`<${Tools} ...${curves} block=${block} />`}
+    legend=${html`<${Legend} groups=${groups} on=${on} onSwitch=${curves.setOn} colours=${colours.series} />`}
   >
-    ${drawn.length === 0 || drawn.every((curve) => !curve.points.length)
-      ? html`<p class="chart-empty">${groups.length && drawn.length === 0 ? t("blocks.all_hidden") : context.live ? t("blocks.first_point") : t("blocks.no_points")}</p>`
+    ${empty
+      ? html`<p class="chart-empty">${why}</p>`
       : html`<div class=${`chart-box ${block.diagonal ? "is-square" : ""}`} tabindex="0" role="group" aria-label=${label} data-zoomed=${zoom ? "1" : undefined} ...${gestures.on}>
           <${Drawing} option=${option} height=${block.diagonal ? SQUARE_HEIGHT : HEIGHT} onReady=${(/** @type {any} */ instance) => (chart.current = instance)} />
           <${Rubber} drag=${gestures.drag} />

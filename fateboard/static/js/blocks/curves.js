@@ -101,6 +101,7 @@ export function viewOf(block, drawn, logarithmic) {
 
 const SAMPLE_FROM = 2000;
 const SYMBOLS_MOST = 30;
+const MARKS_APART = 8;
 
 /** @param {Drawn} curve @param {Point[]} points @param {boolean} faint */
 function lineSeries(curve, points, faint) {
@@ -121,13 +122,14 @@ function lineSeries(curve, points, faint) {
   };
 }
 
-/** Dashed vertical lines of curves that are on. @param {Curve} block @param {Drawn[]} drawn
+/** Dashed vertical lines of curves that are on. @param {Curve} block @param {Drawn[]} drawn @param {View} view
  * @param {import("../charts.js").Palette} colours @param {(label: Label) => string} say */
-function markSeries(block, drawn, colours, say) {
+function markSeries(block, drawn, view, colours, say) {
   const marks = (block.marks ?? []).filter((mark) => !mark.series || drawn.some((curve) => curve.id === mark.series || curve.group === mark.series));
   if (!marks.length) return [];
   const colourOf = (/** @type {string | undefined} */ series) =>
     drawn.find((curve) => curve.id === series || curve.group === series)?.colour ?? colours.ink2;
+  const beyond = (/** @type {number} */ x) => x > view.x[0] + (view.x[1] - view.x[0]) * 0.6;
   const data = marks.map((mark, index) => ({
     xAxis: mark.x,
     lineStyle: { color: colourOf(mark.series), type: "dashed", width: 1.5 },
@@ -138,9 +140,12 @@ function markSeries(block, drawn, colours, say) {
       fontSize: 11,
       position: "start",
       rotate: 0,
-      align: "left",
+      align: beyond(mark.x) ? "right" : "left",
       verticalAlign: "bottom",
-      padding: [0, 0, 8 + (index % 6) * 15, 6],
+      offset: [beyond(mark.x) ? -4 : 4, -6 - (index % MARKS_APART) * 17],
+      padding: [1, 4],
+      borderRadius: 3,
+      backgroundColor: colours.surface,
     },
   }));
   return [{ type: "line", id: "marks", data: [], silent: true, markLine: { silent: true, symbol: "none", data } }];
@@ -169,7 +174,7 @@ export function curveOption({ block, drawn, view, logarithmic, say, colours, alo
     grid: { left: 56, right: 18, top: alone ? 70 : 12, bottom: 44 },
     xAxis: { ...x, type: "value", min: view.x[0], max: view.x[1], minInterval: block.x.integer ? 1 : undefined, nameGap: 26, axisLabel: { ...x.axisLabel, formatter: label(block.x.percent) } },
     yAxis: { ...y, type: logarithmic ? "log" : "value", min: view.y[0], max: view.y[1], nameGap: 42, axisLabel: { ...y.axisLabel, formatter: label(block.y.percent), showMinLabel: !pretty(view.y[0]) ? false : undefined, showMaxLabel: !pretty(view.y[1]) ? false : undefined } },
-    series: [...diagonal, ...faint, ...solid, ...markSeries(block, drawn, colours, say)],
+    series: [...diagonal, ...faint, ...solid, ...markSeries(block, drawn, view, colours, say)],
   };
 }
 

@@ -5,6 +5,8 @@
 /** @typedef {{fill: string, ink: string}} Shade */
 
 export const PICKED_MOST = 80;
+const SMALLEST = 13;
+const LARGEST = 36;
 
 /** The values of a block. Raises RangeError if they do not fit its rows and columns. @param {HeatMap} block @returns {Matrix} */
 export function matrixOf(block) {
@@ -64,9 +66,10 @@ export function scale(low, high, colours) {
  * @param {number} label pixels of the longest name */
 export function frameOf(rows, columns, room, label) {
   const left = Math.min(200, label + 14);
-  const top = Math.min(150, label * 0.75 + 22);
-  const size = Math.max(13, Math.min(44, Math.floor((room - left - 8) / Math.max(1, columns))));
-  return { size, left, top, width: left + columns * size + 40, height: top + rows * size + 8 };
+  const top = Math.min(150, label * 0.77 + 22);
+  const beyond = Math.min(110, label * 0.64 + 8);
+  const size = Math.max(SMALLEST, Math.min(LARGEST, Math.floor((room - left - beyond) / Math.max(1, columns))));
+  return { size, left, top, width: left + columns * size + beyond, height: top + rows * size + 8 };
 }
 
 /**
