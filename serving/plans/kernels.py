@@ -16,7 +16,7 @@ from federatedml.compiled import compiled
 MISSING, UNFIT = 1, 2
 """Of a row of a linear model: a value was missing and counted as 0; one was too large."""
 
-_NONE, _ONE = np.uint64(0), np.uint64(1)
+_NONE, _ONE, _ALL = np.uint64(0), np.uint64(1), np.uint64(2**64 - 1)
 
 _ROWS = types.Array(types.float64, 2, "C", readonly=True)
 _FLOATS = types.Array(types.float64, 1, "C", readonly=True)
@@ -24,6 +24,7 @@ _TABLE = types.Array(types.float64, 2, "C", readonly=True)
 _INTS = types.Array(types.int32, 1, "C", readonly=True)
 _FLAGS = types.Array(types.uint8, 1, "C", readonly=True)
 _ANSWERS = types.Array(types.uint8, 2, "C", readonly=True)
+_RANGES = types.Array(types.int32, 2, "C", readonly=True)
 _MASKS = types.Array(types.uint64, 3, "C", readonly=True)
 
 
@@ -92,41 +93,30 @@ def asked(
                 out[i, j] = value <= threshold[j]
 
 
-@compiled(
-    types.void(
-        _INTS, _INTS, _INTS, _INTS, _INTS, _ANSWERS, types.uint8[::1], types.uint64[:, :, ::1]
-    )
-)
-def reached(
-    first: Any, left: Any, right: Any, place: Any, leaf: Any, answers: Any, reach: Any, out: Any
-) -> None:
-    """out (n, T, W): bits of the leaves that are within reach, when nodes with an answer (place
-    >= 0, its column of answers) are passed that way, and all others both ways.
+@compiled(types.void(_INTS, _INTS, _RANGES, _ANSWERS, types.uint64[:, :, ::1]))
+def reached(first: Any, sizes: Any, ranges: Any, answers: Any, out: Any) -> None:
+    """out (n, T, W): bits of the leaves that are within reach of rows that pass some nodes as
+    answered, and all others both ways. Leaves of a tree are counted from left to right.
 
-    first (T + 1,): nodes of each tree. left, right (m,): numbered through, -1 at leaves.
-    leaf (m,): number of a leaf in its tree. reach (m,): scratch.
+    first (T + 1,): answered nodes of each tree. sizes (T,): leaves. ranges (q, 3): where the leaves
+    below a node's left child start, those below its right child do, and these end.
     """
     for i in range(answers.shape[0]):
-        for t in range(first.shape[0] - 1):
+        for t in range(sizes.shape[0]):
             for w in range(out.shape[2]):
-                out[i, t, w] = 0
-            start, stop = first[t], first[t + 1]
-            for node in range(start, stop):
-                reach[node] = 0
-            reach[start] = 1
-            for node in range(start, stop):
-                if not reach[node]:
+                left = sizes[t] - (w << 6)
+                out[i, t, w] = _ALL if left >= 64 else (_ONE << np.uint64(max(left, 0))) - _ONE
+            for j in range(first[t], first[t + 1]):
+                low = ranges[j, 1] if answers[i, j] else ranges[j, 0]
+                high = ranges[j, 2] if answers[i, j] else ranges[j, 1]
+                if out.shape[2] == 1:
+                    gone = ((_ONE << np.uint64(high - low)) - _ONE) << np.uint64(low)
+                    out[i, t, 0] &= ~gone
                     continue
-                if left[node] < 0:
-                    bit = _ONE << np.uint64(leaf[node] & 63)
-                    out[i, t, leaf[node] >> 6] |= bit
-                elif place[node] < 0:
-                    reach[left[node]] = 1
-                    reach[right[node]] = 1
-                elif answers[i, place[node]]:
-                    reach[left[node]] = 1
-                else:
-                    reach[right[node]] = 1
+                for w in range(low >> 6, ((high - 1) >> 6) + 1):
+                    start, stop = max(low - (w << 6), 0), min(high - (w << 6), 64)
+                    gone = _ALL if stop - start == 64 else (_ONE << np.uint64(stop - start)) - _ONE
+                    out[i, t, w] &= ~(gone << np.uint64(start))
 
 
 @compiled(types.void(_MASKS, types.int32[:, ::1]))
@@ -143,9 +133,12 @@ def found(masks: Any, out: Any) -> None:
                     at = -2
                     break
                 at = w << 6
-                while word != _ONE:
-                    word >>= _ONE
-                    at += 1
+                step = 32
+                while step:
+                    if word >> np.uint64(step) != _NONE:
+                        word >>= np.uint64(step)
+                        at += step
+                    step >>= 1
             out[i, t] = at if at >= 0 else -1
 
 

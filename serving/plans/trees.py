@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,13 @@ from serving.plans.predictors import Answers, Outcome, Own
 from serving.plans.transforms import Floats, Ints, Step, Table, places
 
 Bools = NDArray[np.bool_]
+
+
+class Asked(NamedTuple):
+    """Nodes that one party asks at, in order: see ``kernels.reached``."""
+
+    first: Ints
+    ranges: Ints
 
 
 class Trees:
@@ -53,21 +61,13 @@ class Trees:
     def _lay_out(self, rate: float, n_outputs: int) -> None:
         trees = [shared.tree for shared in self._trees]
         self._first = np.cumsum([0, *map(len, trees)]).astype(np.int32)
-        sides = []
-        for side in ("left", "right"):
-            moved = [
-                np.where(getattr(t, side) == LEAF, LEAF, getattr(t, side) + at)
-                for t, at in zip(trees, self._first, strict=False)
-            ]
-            sides.append(_joined(moved, np.int32))
-        self._left, self._right = sides
-        leaves = [np.flatnonzero(t.left == LEAF) for t in trees]
-        leaf = np.full(len(self._left), -1, dtype=np.int32)
-        for at, own in zip(self._first, leaves, strict=False):
-            leaf[at + own] = np.arange(len(own))
-        self._leaf = leaf
-        self._first_leaf = np.cumsum([0, *map(len, leaves)]).astype(np.int32)
-        self._words = max(1, -(-max(map(len, leaves), default=1) // 64))
+        self._inner = np.concatenate([np.empty(0, bool), *(t.left != LEAF for t in trees)])
+        counted = [_counted(t.left, t.right) for t in trees]
+        self._ranges = np.concatenate([np.empty((0, 3), np.int32), *(c[0] for c in counted)])
+        leaves = [c[1] for c in counted]
+        self._sizes = np.array([len(own) for own in leaves], dtype=np.int32)
+        self._first_leaf = np.cumsum([0, *self._sizes]).astype(np.int32)
+        self._words = max(1, -(-int(self._sizes.max(initial=1)) // 64))
         widths = {t.weight.shape[1] for t in trees} or {1}
         if len(widths) > 1 or not widths <= {1, n_outputs}:
             raise Refused("its trees have not all as many weights a leaf as the model has scores")
@@ -95,31 +95,29 @@ class Trees:
         self._threshold = _joined([s.tree.threshold for s in self._trees], np.float64)[mine]
         missing = _joined([s.tree.missing_left for s in self._trees], bool)[mine]
         self._missing = missing.astype(np.uint8)
-        self._nodes, self._place = self._numbered(mine)
+        self._nodes, self._own = self._numbered(mine)
 
-    def _numbered(self, nodes: NDArray[np.int64]) -> tuple[list[tuple[int, int]], Ints]:
-        """(tree, node) of these nodes, and (m,) the column of answers of each node, -1 for none."""
+    def _numbered(self, nodes: NDArray[np.int64]) -> tuple[list[tuple[int, int]], Asked]:
+        """(tree, node) of these nodes, and what answers to them leave."""
         tree = np.searchsorted(self._first, nodes, side="right") - 1
         shown = list(zip(tree.tolist(), (nodes - self._first[tree]).tolist(), strict=True))
-        place = np.full(len(self._left), -1, dtype=np.int32)
-        place[nodes] = np.arange(len(nodes))
-        return shown, place
+        first = np.searchsorted(nodes, self._first).astype(np.int32)
+        return shown, Asked(first, np.ascontiguousarray(self._ranges[nodes]))
 
     def _asked_by(self, site: str) -> Bools:
         """(m,) whether a party asks at a node; "": whether anybody does."""
-        inner = self._left >= 0
         if not site:
-            return inner
+            return self._inner
         named = [name == site for shared in self._trees for name in shared.sites]
-        return np.array(named, dtype=bool) & inner
+        return np.asarray(np.array(named, dtype=bool) & self._inner)
 
-    def _of_host(self, host: str) -> tuple[Expected, Ints]:
-        shown, place = self._numbered(np.flatnonzero(self._asked_by(f"host:{host}")))
+    def _of_host(self, host: str) -> tuple[Expected, Asked]:
+        shown, asked = self._numbered(np.flatnonzero(self._asked_by(f"host:{host}")))
         nodes: dict[str, dict[str, int]] = {}
         for at, (tree, node) in enumerate(shown):
             nodes.setdefault(str(tree), {})[str(node)] = at
         shape = (len(self._trees), self._words)
-        return Expected(Ways, 0, shape, nodes, len(shown)), place
+        return Expected(Ways, 0, shape, nodes, len(shown)), asked
 
     def fingerprint(self, host: str) -> str:
         """Names the shape of the trees that a host has questions in, the same at both parties."""
@@ -135,7 +133,7 @@ class Trees:
             table.x, self._feature, self._threshold, self._missing, self._zero_misses,
             answers, status,
         )  # fmt: skip
-        return Own(self._masks(answers, self._place), status, {"answers": answers})
+        return Own(self._masks(answers, self._own), status, {"answers": answers})
 
     def told(self, own: Own, /) -> Ways:
         return Ways(own.more["answers"], self._nodes, own.values)
@@ -163,13 +161,33 @@ class Trees:
         total[lost] = math.nan
         return self._mean(self._init + total)
 
-    def _masks(self, answers: NDArray[np.uint8], place: Ints) -> Masks:
+    def _masks(self, answers: NDArray[np.uint8], of: Asked) -> Masks:
         out = np.empty((len(answers), len(self._trees), self._words), dtype=np.uint64)
-        reach = np.empty(len(self._left), dtype=np.uint8)
-        kernels.reached(
-            self._first, self._left, self._right, place, self._leaf, answers, reach, out
-        )
+        kernels.reached(of.first, self._sizes, of.ranges, answers, out)
         return out
+
+
+def _counted(left: Ints, right: Ints) -> tuple[Ints, NDArray[np.int64]]:
+    """Of a tree's nodes (m, 3): where the leaves below their left child start, those below their
+    right one do, and these end, counted from left to right; and the leaves in that order. Raises
+    Refused for what is no tree."""
+    m, inner = len(left), np.flatnonzero(left != LEAF)
+    sides = np.stack([left[inner], right[inner]], axis=1)
+    if (
+        not m
+        or not (sides > inner[:, None]).all()
+        or not np.array_equal(np.sort(sides, axis=None), np.arange(1, m))
+    ):
+        raise Refused("a tree's nodes are not the children of one another, parents first")
+    count, start = np.ones(m, dtype=np.int32), np.zeros(m, dtype=np.int32)
+    for node, (a, b) in zip(inner[::-1].tolist(), sides[::-1].tolist(), strict=True):
+        count[node] = count[a] + count[b]
+    for node, (a, b) in zip(inner.tolist(), sides.tolist(), strict=True):
+        start[a], start[b] = start[node], start[node] + count[a]
+    found = np.zeros((m, 3), dtype=np.int32)
+    found[inner] = np.stack([start[inner], start[sides[:, 1]], start[inner] + count[inner]], axis=1)
+    leaves = np.flatnonzero(left == LEAF)
+    return found, leaves[np.argsort(start[leaves])]
 
 
 def _read(model: BoostingModel, me: str) -> list[SharedTree]:
