@@ -59,12 +59,12 @@ _PAGES: dict[str, Page] = {
 
 _GROUPS: list[Group] = [
     *clustering.GROUPS,
+    *losses.GROUPS,
     *scores.GROUPS,
     *confusion.GROUPS,
-    *stability.GROUPS,
     *one_vs_rest.GROUPS,
-    *losses.GROUPS,
     *performance.GROUPS,
+    *stability.GROUPS,
     *stepwise.GROUPS,
     *loaders.GROUPS,
 ]

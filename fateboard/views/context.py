@@ -17,6 +17,9 @@ from fateboard.views.cells import mapping, sequence, text
 Need = Literal["model", "summary", "data", "siblings"]
 
 
+_STAGES = ("train", "validate", "predict")
+
+
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
     """One metric of metric/all. data: [key, value] pairs. type: its meta's metric_type."""
 
@@ -131,13 +134,19 @@ def read(  # noqa: PLR0913 (one per answer of fateflow)
 
 
 def read_metrics(answer: Any) -> list[Metric]:
-    """Every metric of metric/all, in its order."""
+    """Every metric of metric/all, training first and predictions after validation."""
     found = []
-    for namespace, metrics in mapping(answer).items():
+    given = mapping(answer)
+    for namespace in sorted(given, key=_stage):
+        metrics = given[namespace]
         named = metrics if isinstance(metrics, dict) else {"": metrics}
         for name, metric in named.items():
             found.append(_metric(text(namespace), text(name), metric))
     return found
+
+
+def _stage(namespace: str) -> int:
+    return _STAGES.index(namespace) if namespace in _STAGES else len(_STAGES)
 
 
 def _metric(namespace: str, name: str, value: Any) -> Metric:

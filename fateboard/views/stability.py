@@ -12,6 +12,8 @@ from fateboard.blocks import (
     ComboSeries,
     Option,
     Path,
+    Tab,
+    Tabs,
     choice,
     msg,
 )
@@ -43,7 +45,14 @@ def psi(context: Context, path: Path) -> list[Block]:
 
     def of(id: str) -> list[Block]:
         read = _read(found[id])
-        return [_summary(read), _moved(read), _events(read), _ratios(read)]
+        moved = Tab(
+            id="scores", label=msg("stability.scores"), blocks=[_moved(read), _summary(read)]
+        )
+        events = Tab(
+            id="events", label=msg("stability.events"), blocks=[_ratios(read), _events(read)]
+        )
+        title = msg("stability.title") if len(found) == 1 else ""
+        return [Tabs(id="psi.parts", items=[moved, events], title=title)]
 
     if len(found) == 1:
         return of(next(iter(found)))
@@ -93,7 +102,6 @@ def _summary(read: Intervals) -> Block:
         "psi.summary",
         columns,
         zip(read.names, read.expected, read.actual, read.scores, strict=True),
-        title=msg("stability.summary"),
         help=msg("stability.help"),
         page_size=0,
         footer=[["Total", None, None, read.total]],
@@ -112,7 +120,6 @@ def _moved(read: Intervals) -> Block:
             ComboSeries(label=msg("stability.psi"), type="line", values=read.scores, axis=1),
         ],
         x=msg("stability.interval"),
-        title=msg("stability.title"),
         export_name="psi",
     )
 
@@ -141,7 +148,6 @@ def _events(read: Intervals) -> Block:
         "psi.events",
         columns,
         rows,
-        title=msg("stability.distribution"),
         page_size=0,
         export_name="quantile_distribution",
     )
@@ -163,6 +169,5 @@ def _ratios(read: Intervals) -> Block:
             ComboSeries(label=msg("stability.later_events"), type="line", values=later, axis=1),
         ],
         x=msg("stability.interval"),
-        title=msg("stability.distribution"),
         export_name="quantile_distribution",
     )

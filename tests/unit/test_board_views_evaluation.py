@@ -182,8 +182,8 @@ def test_psi_has_a_summary_with_its_total_and_the_events_of_both_data_sets():
         train_pos_perc=[0.1, 0.9],
         validate_pos_perc=[0.2, 0.8],
     )
-    got = blocks({"validate": {"lr_psi": psi}})
-    table, chart, events = got["psi.summary"], got["psi.chart"], got["psi.events"]
+    parts = blocks({"validate": {"lr_psi": psi}})["psi.parts"]
+    (chart, table), (_, events) = tab(parts, "scores"), tab(parts, "events")
     assert isinstance(table, Table)
     assert table.rows == [["[0, 0.5)", 0.4, 0.5, 0.1], ["[0.5, 1]", 0.6, 0.5, 0.2]]
     assert table.footer == [["Total", None, None, 0.3]]
