@@ -77,13 +77,13 @@ def archive(
     for found in _parts(blocks, [], say):
         part = Part(found.name, rename(found.crumbs), [rename(row) for row in found.rows])
         if not names or part.name in names or part.name.removesuffix("_detail") in names:
-            files.setdefault(part.name, []).append(part)
+            files.setdefault(file_name(part.name), []).append(part)
     if path.left_out:
         files["left_out"] = [Part("left_out", [], [[say(Text("report.left_out"))]])]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
         for name, parts in files.items():
-            entry = zipfile.ZipInfo(f"{file_name(name)}.csv")
+            entry = zipfile.ZipInfo(f"{name}.csv")
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             zipped.writestr(entry, as_csv(parts))

@@ -44,12 +44,13 @@ def _one(metric: Metric) -> list[Block]:
             Column(id="name", label=msg("metric.name")),
             Column(id="value", label=msg("metric.value"), format="number"),
         ]
-        blocks.append(tabulate(name, columns, metric.data, title=name))
+        blocks.append(tabulate(name, columns, metric.data, title=name, export_name=name))
     facts = {key: value for key, value in metric.meta.items() if key not in ("name", "metric_type")}
     flat = {key: value for key, value in facts.items() if not isinstance(value, list | dict)}
     if flat:
         items = [item(text(key), value) for key, value in flat.items()]
-        blocks.append(KeyValues(id=f"{name}.meta", items=items, title=name))
+        id = f"{name}.meta"
+        blocks.append(KeyValues(id=id, items=items, title=name, export_name=id))
     nested = {key: value for key, value in facts.items() if key not in flat}
     if nested:
         blocks.append(Raw(id=f"{name}.json", content=written(nested), title=name))
@@ -77,6 +78,7 @@ def _curve(name: str, metric: Metric) -> Curve:
         ],
         title=name,
         live=[name],
+        export_name=name,
     )
 
 

@@ -7,6 +7,7 @@ import csv
 import io
 import struct
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,9 @@ from fateboard.blocks import (
     choice,
     msg,
 )
+from fateboard.testing.fake_flow import FakeFlow
+from fateboard.testing.scripted_jobs import HOSTILE
+from tests.board_site import client
 
 
 def said(text: Text) -> str:
@@ -203,6 +207,36 @@ def test_a_report_has_the_points_that_the_page_leaves_out() -> None:
     path = report.every_option()
     found = files(views.build(context, path).blocks, path=path)
     assert [len(rows) for rows in found.values()] == [9_001]
+
+
+def test_blocks_whose_names_look_alike_as_files_share_one() -> None:
+    found = files([table([["1", 2]], name="train/a"), table([["3", 4]], name="train a")])
+    assert list(found) == ["train_a.csv"]
+    assert [row[0] for row in found["train_a.csv"] if row] == ["<a>", "1", "<a>", "3"]
+
+
+def test_the_board_answers_with_the_zip_of_a_component(tmp_path: Path) -> None:
+    flow = FakeFlow().start()
+    try:
+        browser = client(tmp_path, flow)
+        base = f"/api/v1/jobs/{HOSTILE}/guest/9999/components/reader_0"
+        answer = browser.get(f"{base}/report.zip")
+        other = browser.get(f"{base}/report.zip?names=nothing")
+    finally:
+        flow.stop()
+    assert answer.status_code == 200
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition == f'attachment; filename="{HOSTILE}_reader_0.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as opened:
+        assert opened.namelist()
+        for name in opened.namelist():
+            stem = name.removesuffix(".csv")
+            assert report.file_name(stem) == stem
+            text = opened.read(name).decode("utf-8-sig")
+            for row in csv.reader(io.StringIO(text, newline="")):
+                assert all(report.defused(cell) == cell for cell in row)
+    with zipfile.ZipFile(io.BytesIO(other.data)) as opened:
+        assert opened.namelist() == []
 
 
 def test_the_other_kinds() -> None:
