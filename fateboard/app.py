@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+from pathlib import Path
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -13,7 +14,7 @@ from fateboard import api, guard, pollers
 from fateboard.accounts import Accounts
 from fateboard.board import Board, answer, words
 from fateboard.errors import Refused
-from fateboard.flow_client import Flow, Signer
+from fateboard.flow_client import Flow, Signer, SiteKeys
 from fateboard.live import Hub
 from fateboard.names import NameConverter
 from fateboard.sessions import Sessions
@@ -70,7 +71,8 @@ def _board(settings: Settings, flow: Flow) -> Board:
 
 
 def _flow(settings: Settings) -> Flow:
-    signer = Signer(settings.app_key, settings.secret_key) if settings.app_key else None
+    own = Path(settings.home) / "client_keys.json"
+    signer = Signer(settings.app_key, settings.secret_key) if settings.app_key else SiteKeys(own)
     return Flow(
         settings.flows,
         signer=signer,

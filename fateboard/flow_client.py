@@ -16,6 +16,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -71,6 +72,21 @@ class Signer(msgspec.Struct, frozen=True):
         }
 
 
+class SiteKeys:
+    """The keys of the site that the board is part of, read at each request as fateflow reads
+    them: they may come, change and go."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def headers(self, path: str, body: bytes) -> dict[str, str]:
+        try:
+            keys = msgspec.json.decode(self._path.read_bytes(), type=Signer)
+        except (OSError, msgspec.MsgspecError):
+            return {}
+        return keys.headers(path, body)
+
+
 class Flow:
     """Of several ``urls`` the first that answers is used, and chosen anew when it fails."""
 
@@ -78,7 +94,7 @@ class Flow:
         self,
         urls: list[str],
         *,
-        signer: Signer | None = None,
+        signer: Signer | SiteKeys | None = None,
         connect_s: float = CONNECT_S,
         read_s: float = READ_S,
         transport: httpx.BaseTransport | None = None,

@@ -57,7 +57,7 @@ def run(folder: str) -> int:
 
 def _perform(task: spec.TaskSpec, reporter: Reporter) -> None:
     tables = Storage(Path(task.tables_root))
-    log.info("%s runs as %s %s", task.component, task.role, task.party_id)
+    log.info("%s version %d runs as %s %s", task.component, task.version, task.role, task.party_id)
     if not task.need_run:
         _keep_data(task, reporter, tables, _passed(task, tables))
         return

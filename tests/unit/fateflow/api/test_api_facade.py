@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from fateboard import accounts, app, rsa_login, settings
-from fateboard.flow_client import Flow
+from fateboard.flow_client import Flow, FlowRefused, SiteKeys
 from fateflow.app import application
 from fateflow.store import jobs
 
@@ -201,6 +201,23 @@ def test_a_fateflow_that_is_down(tmp_path):
     found = board.test_client().get("/job/query/status").get_json()
     assert found["code"] == 10003
     assert "http://127.0.0.1:1" in found["msg"]
+
+
+def test_a_site_that_wants_signatures_gets_them_from_its_board(site, job, tmp_path):
+    """Keys may come while the board runs."""
+    keys = tmp_path / "the_boards_client_keys.json"
+    signed = Flow(
+        ["http://flow"],
+        signer=SiteKeys(keys),
+        transport=httpx.WSGITransport(app=application(site)),
+    )
+    assert signed.data("job/list/job")["count"] == 2
+    keys.write_text('{"app_key": "k", "secret_key": "s"}')
+    (site.settings.root / "client_keys.json").write_text('{"app_key": "k", "secret_key": "s"}')
+    assert signed.data("job/list/job", {"limit": 1})["count"] == 2
+    keys.write_text('{"app_key": "k", "secret_key": "other"}')
+    with pytest.raises(FlowRefused, match="signature"):
+        signed.data("job/list/job")
 
 
 @pytest.fixture
