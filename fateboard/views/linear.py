@@ -102,15 +102,13 @@ def history(past: list[float | None]) -> Curve:
 
 
 def loss_of_others(context: Context, path: Path) -> list[Block]:
-    """The loss, and a word on who learns it where nobody on this site did."""
+    """The loss, and a word on who learns it where nobody on this site does."""
     blocks = losses.losses(context, path)
-    if not blocks and context.role != "arbiter" and context.model and not _trained_alone(context):
+    here = {context.role, *(sibling.role for sibling in context.siblings)}
+    learners = losses.LEARNERS.get(context.module.casefold(), ())
+    if not blocks and context.model and not here.intersection(learners):
         blocks.append(Paragraph(id="loss", text=msg("loss.elsewhere")))
     return blocks
-
-
-def _trained_alone(context: Context) -> bool:
-    return bool(context.model.get("needOneVsRest") or context.model.get("lossHistory"))
 
 
 _PAGE = Page(

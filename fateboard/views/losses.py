@@ -30,7 +30,7 @@ Owned = tuple[str, Metric]
 """A metric and its party as "role:party", "" of ours."""
 
 
-_LEARNERS: dict[str, tuple[str, ...]] = {
+LEARNERS: dict[str, tuple[str, ...]] = {
     "heterolr": ("arbiter",),
     "heterolinr": ("arbiter",),
     "heteropoisson": ("arbiter",),
@@ -50,7 +50,7 @@ _LEARNERS: dict[str, tuple[str, ...]] = {
 def losses(context: Context, _path: Path) -> list[Block]:
     """Training loss, ours and that of the same component's other parties on this site."""
     awaited = ("train", "loss")
-    learners = _LEARNERS.get(context.module.casefold(), ())
+    learners = LEARNERS.get(context.module.casefold(), ())
     found = _found(context, "LOSS", awaited, learners)
     return _curves(context, found, "loss", msg("loss.title"), msg("axis.loss"))
 

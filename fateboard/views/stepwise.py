@@ -102,24 +102,19 @@ def _changes(found: list[Step], at: int) -> list[tuple[str, bool]]:
     return [(name, on) for name, on in now.items() if before.get(name) != on]
 
 
-def _did(entered: bool) -> str:
-    return "+" if entered else "-"
-
-
 def _summary(found: list[Step]) -> Block:
     rows: list[list[Any]] = []
     for at, step in enumerate(found):
         number_in = step.meta.get("number_in")
         changes: list[tuple[str, bool | None]] = [*_changes(found, at)] or [("", None)]
         for name, entered in changes:
-            did = "" if entered is None else _did(entered)
             shown = step.known.get(name, "")
-            rows.append([step.number, shown, name, did, number_in, step.score, step.loss])
+            rows.append([step.number, shown, name, entered, number_in, step.score, step.loss])
     columns = [
         Column(id="step", label=msg("stepwise.step"), format="integer", frozen=True),
         _effect(),
         _anonymous(),
-        Column(id="change", label=msg("stepwise.change"), help=msg("stepwise.change_help")),
+        _change(),
         Column(id="number_in", label=msg("stepwise.number_in"), format="integer"),
         Column(id="score", label=_criterion(found[0].meta) or "AIC", format="number"),
         Column(id="loss", label=msg("axis.loss"), format="number"),
@@ -136,6 +131,15 @@ def _anonymous() -> Column:
     return Column(id="anonymous", label=msg("stepwise.anonymous"))
 
 
+def _change() -> Column:
+    return Column(
+        id="change",
+        label=msg("stepwise.change"),
+        format="yes_no",
+        help=msg("stepwise.change_help"),
+    )
+
+
 def _step(found: list[Step], at: int) -> list[Block]:
     step = found[at]
     fit: list[Item] = [item(msg("stepwise.number_in"), step.meta.get("number_in"), "integer")]
@@ -150,9 +154,9 @@ def _step(found: list[Step], at: int) -> list[Block]:
             [
                 _effect(),
                 _anonymous(),
-                Column(id="change", label=msg("stepwise.change"), help=msg("stepwise.change_help")),
+                _change(),
             ],
-            [[step.known.get(name, ""), name, _did(on)] for name, on in _changes(found, at)],
+            [[step.known.get(name, ""), name, on] for name, on in _changes(found, at)],
             title=msg("stepwise.effects"),
             page_size=0,
         ),

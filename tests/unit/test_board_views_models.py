@@ -122,7 +122,11 @@ def test_a_guest_sees_the_loss_of_the_arbiter_of_its_site_by_its_party():
     assert series.party == "arbiter 10001"
     assert series.points == [(0.0, None), (1.0, 0.5)]
     assert curve.live == ["arbiter:10001/train/loss"]
-    assert "loss" in blocks("HeteroLR", model=LINEAR), "without it, the page says who has it"
+    elsewhere = blocks("HeteroLR", model=LINEAR)["loss"]
+    assert isinstance(elsewhere, Paragraph)
+    assert elsewhere.text == msg("loss.elsewhere")
+    unlogged = blocks("HeteroLR", model=LINEAR, siblings=[("arbiter", "10001", {})])
+    assert list(unlogged) == ["model", "weights"]
 
 
 def test_a_running_component_awaits_the_first_loss_of_the_party_that_learns_it():
@@ -201,14 +205,14 @@ def test_stepwise_lists_what_each_step_removed_with_the_score_that_the_arbiter_f
         siblings=[("arbiter", "10001", {"train": arbiter})],
     )
     assert table(got["stepwise.summary"]).rows == [
-        [0, "", "", "", 3, -10.0, 0.5],
-        [1, "", "host_10000_x1", "-", 2, -11.0, 0.25],
+        [0, "", "", None, 3, -10.0, 0.5],
+        [1, "", "host_10000_x1", False, 2, -11.0, 0.25],
     ]
     picked = got["step"]
     assert isinstance(picked, Choice)
     assert picked.selected == "1"
     shown = {block.id: block for block in picked.blocks}
-    assert table(shown["stepwise.effects"]).rows == [["", "host_10000_x1", "-"]]
+    assert table(shown["stepwise.effects"]).rows == [["", "host_10000_x1", False]]
     assert table(shown["stepwise.estimates"]).rows == [
         ["age", "guest_9999_x0", 1, 0.5],
         ["intercept", "", 1, 0.25],
