@@ -118,7 +118,7 @@ def _read(flow: Flow, key: JobKey, row: JobRow, label: str, pool: ThreadPoolExec
         (key_of(task), str(task.get("component_name", "")))
         for task in tasks
         if (key_of(task) == key or task.get("role") == "arbiter")
-        and task_of(task).status in ("success", "running")
+        and task_of(task).started_ms is not None
     ]
     keep_s = KEPT_S if row.status in ENDED else 0.9
 

@@ -199,9 +199,9 @@ def datasets_of(view: dict[str, Any]) -> list[Dataset]:
 def failure_of(row: dict[str, Any], tasks: list[dict[str, Any]], key: JobKey) -> Failure | None:
     """The component that failed first, of all parties whose tasks this site holds; where none
     of them says why, what fateflow says of the job (``reason`` is Distaff's own)."""
-    if row.get("status") not in FAILED:
+    if text(row.get("status")) not in FAILED:
         return None
-    failed = [task for task in tasks if task.get("party_status") in FAILED]
+    failed = [task for task in tasks if text(task.get("party_status")) in FAILED]
     told = [task for task in failed if text(task.get("error_report"))] or failed
     reason = text(row.get("reason"))
     if not told:

@@ -1,6 +1,6 @@
 """What is asked of fateflow about a watched topic, and how often.
 
-A running job costs at most four requests a second: the job, its tasks, one component's metrics
+A running job costs at most three requests a second: the job, its tasks, one component's metrics
 every other second, and the size of one log that somebody follows.
 """
 
@@ -21,7 +21,7 @@ from fateboard.jobs import text as text_of
 from fateboard.names import is_name
 from fateboard.shapes import JobKey, JobRow, LogGrown, MetricPoints, Task
 
-RUNNING_S, WAITING_S, ENDED_S = 1.2, 2.0, 10.0
+RUNNING_S, WAITING_S, ENDED_S = 1.5, 2.0, 10.0
 METRICS_S = 2.0
 MOST_POINTS = 2_000
 MOST_LOGS = 6
@@ -123,7 +123,7 @@ class JobPoller:
         at = {"job_id": self._key.job_id, "role": self._key.role, "party_id": self._key.party_id}
         try:
             body = {**at, "component_name": component}
-            found = mapping(self._flow.reply("tracking/component/metric/all", body).data)
+            found = mapping(self._flow.shared("tracking/component/metric/all", body).data)
         except FlowRefused:
             return
         for namespace, metrics in found.items():
