@@ -54,8 +54,7 @@ export function Drawer({ detail, component, full, onFull, onClose, onSelect, onR
         <${IconButton} icon="close" label=${t("job.drawer.close")} onClick=${onClose} />
       </div>
     </header>
-    ${status === "" && html`<p class="drawer-idle"><${Icon} name="info" /> ${t("job.dag.not_run_why")}</p>`}
-    ${task?.error && html`<${TaskError} text=${task.error} />`}
+    ${task?.error && !(detail.failure?.mine && detail.failure.component === component) && html`<${TaskError} text=${task.error} />`}
     <${Tabs} items=${items} selected=${tab} onSelect=${choose} label=${t("job.drawer.tabs")}>
       <div class=${`drawer-body drawer-${tab}`} key=${`${component} ${tab}`}><${Panel} ...${{ tab, job, component, status, node }} /></div>
     <//>
@@ -84,6 +83,7 @@ function Panel({ tab, job, component, status, node }) {
   const { query } = route.value;
   const key = { job_id: job.job_id, role: job.role, party_id: job.party_id };
   const path = `${jobPath(key)}/components/${encodeURIComponent(component)}`;
+  if (status === "") return html`<${Empty} icon="minus" title=${t("job.drawer.idle", { party: `${job.role} ${job.party_id}` })} hint=${t("job.dag.not_run_why")} />`;
   if (tab === "parameters") return html`<${ParametersView} path=${path} />`;
   if (tab === "data") return html`<${DataView} path=${path} component=${component} />`;
   if (tab === "model") return html`<${ModelView} path=${path} module=${node.module} />`;

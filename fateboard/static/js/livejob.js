@@ -6,7 +6,7 @@
  */
 
 import { useData } from "./api.js";
-import { useEffect, useRef, useState } from "./html.js";
+import { useEffect, useMemo, useRef, useState } from "./html.js";
 import { subscribe } from "./live.js";
 
 export const ENDED = ["success", "failed", "canceled", "timeout"];
@@ -30,6 +30,15 @@ export function told(news, event) {
   return news;
 }
 
+/** A component without a task here is not run by this party, whatever the graph says.
+ * @param {JobDetail} job @returns {JobDetail} */
+export function here(job) {
+  const mine = new Set(job.tasks.map((task) => task.component));
+  if (!mine.size) return job;
+  const nodes = job.dag.nodes.map((node) => (node.need_run && !mine.has(node.name) ? { ...node, need_run: false } : node));
+  return { ...job, dag: { ...job.dag, nodes } };
+}
+
 /** A job row does not say its elapsed time to the end, nor its failure: once it ends, or begins
  * anew, the whole job is read again. @param {JobKey} key */
 export function useJob(key) {
@@ -46,7 +55,6 @@ export function useJob(key) {
     const ended = row && ENDED.includes(row.status);
     if (row && read && ended !== ENDED.includes(read.job.status)) again();
   }), [path]);
-  /** @type {JobDetail | undefined} */
-  const job = data && !stale ? { ...data, ...(news.of === data ? news.what : {}) } : undefined;
+  const job = useMemo(() => (data && !stale ? here({ ...data, ...(news.of === data ? news.what : {}) }) : undefined), [data, stale, news]);
   return { job, error, loading, reload };
 }

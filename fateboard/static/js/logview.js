@@ -11,11 +11,13 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { subscribe } from "./live.js";
+import { ENDED } from "./livejob.js";
 import { FindBar } from "./logfind.js";
 import { CHUNK, Lines, bar, hits, parts, place, range, scrolled } from "./loglines.js";
 import { ErrorBox, IconButton, Toggle, copyText, toast } from "./ui.js";
 
 const ROW = 20;
+const LAST_MS = 1500;
 const COPIED_MOST = 5000;
 const PARTY = ["partyError", "partyWarning", "partyInfo", "partyDebug"];
 const SCHEDULE = ["jobSchedule", "jobScheduleError"];
@@ -66,12 +68,20 @@ function useLines(stream, start) {
     setState({ opened: false, error: null });
     if (start) ask(Math.max(1, start - CHUNK / 2), start + CHUNK / 2);
     else ask(-CHUNK, 0);
-    return subscribe(stream.topic, (event) => {
+    let last = 0;
+    const stop = subscribe(stream.topic, (event) => {
       const { type, component, total } = event.kind === "log" ? event.body : {};
-      if (type !== stream.type || (component || "") !== stream.component) return;
-      held.current.total = Math.max(held.current.total, total);
-      draw((n) => n + 1);
+      if (type === stream.type && (component || "") === stream.component) {
+        held.current.total = Math.max(held.current.total, total);
+        draw((n) => n + 1);
+      }
+      // Nobody tells of lines that come after the end: they are asked for once.
+      if (event.kind === "ended" || (event.kind === "job" && ENDED.includes(event.body.status))) {
+        clearTimeout(last);
+        last = setTimeout(() => ask(-1, 0), LAST_MS);
+      }
     });
+    return () => { stop(); clearTimeout(last); };
   }, [key]);
   const ensure = (/** @type {number} */ begin, /** @type {number} */ end) => {
     const wanted = held.current.missing(begin, end);
@@ -121,7 +131,9 @@ function useScroll(box, scale, room, follows) {
   const moved = () => {
     const place = box.current.scrollTop;
     if (Math.abs(place - at.current.own) <= 1) return;
-    const next = scrolled(scale, ROW, room, at.current.top, at.current.bar, place);
+    // Where the bar cannot go further is the end, also while a sideways bar comes or goes.
+    const end = place >= box.current.scrollHeight - box.current.clientHeight - 2;
+    const next = end ? scale.last : scrolled(scale, ROW, room, at.current.top, at.current.bar, place);
     setFollow(next >= scale.last - 0.01);
     at.current = { top: next, bar: place, own: -1 };
     setTop(next);
