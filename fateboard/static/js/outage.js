@@ -72,24 +72,40 @@ effect(() => {
   }
 });
 
-/** Says on every page that a job has ended, with a link to it.
- * @param {boolean} allowed a share link's reader sees one job alone */
+const GATHER_MS = 500;
+
+/** Says on every page that a job has ended, with a link to it: once for all parties of it that this
+ * site has. @param {boolean} allowed a share link's reader sees one job alone */
 export function useEnded(allowed) {
-  useEffect(
-    () =>
-      allowed
-        ? subscribe("jobs", ({ kind, body }) => {
-            if (kind === "ended") tellEnded(body);
-          })
-        : undefined,
-    [allowed],
-  );
+  useEffect(() => {
+    if (!allowed) return;
+    /** @type {JobRow[]} */
+    let gathered = [];
+    let timer = 0;
+    const tell = () => {
+      for (const rows of Object.values(Object.groupBy(gathered, (job) => `${job.job_id} ${job.status}`))) {
+        if (rows) tellEnded(rows);
+      }
+      gathered = [];
+    };
+    const stop = subscribe("jobs", ({ kind, body }) => {
+      if (kind !== "ended") return;
+      gathered.push(body);
+      clearTimeout(timer);
+      timer = setTimeout(tell, GATHER_MS);
+    });
+    return () => {
+      stop();
+      clearTimeout(timer);
+    };
+  }, [allowed]);
 }
 
-/** @param {JobRow} job */
-function tellEnded(job) {
-  const names = { job: job.job_id, party: `${job.role} ${job.party_id}` };
-  const href = link("dashboard", { job_id: job.job_id, role: job.role, party_id: job.party_id });
+/** @param {JobRow[]} rows of one job */
+function tellEnded(rows) {
+  const [job] = rows;
+  const names = { job: job.job_id, party: rows.map(({ role, party_id }) => `${role} ${party_id}`).join(", ") };
+  const href = link("details", { job_id: job.job_id, role: job.role, party_id: job.party_id });
   const action = t("action.view_job");
   if (job.status === "success") toast("success", t("ended.success", names), { href, action });
   else if (job.status === "canceled") toast("info", t("ended.canceled", names), { href, action });

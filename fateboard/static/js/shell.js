@@ -142,9 +142,10 @@ function UserMenu({ session: who }) {
   />`;
 }
 
-/** @param {{current: string, who: import("./types.js").Session, help: () => void}} props */
-function Bar({ current, who, help }) {
+/** @param {{current: string, who: import("./types.js").Session, help: () => void, skip: () => void}} props */
+function Bar({ current, who, help, skip }) {
   return html`<header class="bar">
+    <button type="button" class="skip" onClick=${skip}>${t("nav.skip")}</button>
     <a class="brand" href=${link(HOME)} aria-label=${t("nav.home")}><${Logo} /><span>Distaff</span></a>
     ${!who.job &&
     html`<nav aria-label=${t("nav.main")} class="bar-nav">
@@ -184,16 +185,8 @@ export function Shell() {
     "g c": () => navigate("compare"),
     "g a": () => navigate("about"),
   });
-  return html`<a
-      class="skip"
-      href="#/"
-      onClick=${(/** @type {Event} */ event) => {
-        event.preventDefault();
-        main.current?.focus();
-      }}
-      >${t("nav.skip")}</a
-    >
-    <${Bar} current=${PAGES[name]?.nav ?? ""} who=${who} help=${() => setHelp(true)} />
+  const skip = () => main.current?.focus();
+  return html`<${Bar} current=${PAGES[name]?.nav ?? ""} who=${who} help=${() => setHelp(true)} skip=${skip} />
     <${Banner} session=${who} />
     <main ref=${main} tabindex="-1" class=${`page page-${name}`}>
       <${CurrentPage} name=${name} query=${query} />

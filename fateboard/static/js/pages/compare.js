@@ -100,6 +100,7 @@ function Found({ found, stale }) {
     ${found.notices.map(
       (/** @type {Notice} */ notice) => html`<${NoticeLine} key=${notice.text.code} level=${notice.level}>${say(notice.text)}<//>`,
     )}
+    <h2 class="visually-hidden">${t("compare_page.results")}</h2>
     <${Blocks} blocks=${found.blocks} />
   </div>`;
 }
