@@ -39,25 +39,32 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class Matrix(msgspec.Struct, frozen=True):
-    """sides: guest first. me: which of them is this party. corr: guest's by all hosts' columns,
-    row by row. Numbers that are not known are nan."""
+    """sides: guest first. me: which of them is this party. local, corr: as the model has them,
+    row by row; corr is the guest's by all hosts' columns."""
 
     sides: list[Side]
     me: int
-    local: list[float]
-    corr: list[float]
+    local: list[Any]
+    corr: list[Any]
     width: int
 
     def at(self, a: tuple[int, int], b: tuple[int, int]) -> float:
-        """The correlation of two columns, each (side, column of it)."""
+        """The correlation of two columns, each (side, column of it); nan if it is not known."""
         if a[0] == b[0]:
             if a[0] != self.me or not self.local:
                 return _UNKNOWN
-            return self.local[a[1] * len(self.sides[self.me].names) + b[1]]
+            return _read(self.local[a[1] * len(self.sides[self.me].names) + b[1]])
         guest, host = (a, b) if a[0] == 0 else (b, a)
         if guest[0] != 0 or self.me not in (guest[0], host[0]) or not self.corr:
             return _UNKNOWN
-        return self.corr[guest[1] * self.width + self.sides[host[0]].first + host[1]]
+        return _read(self.corr[guest[1] * self.width + self.sides[host[0]].first + host[1]])
+
+
+def _read(value: Any) -> float:
+    if type(value) is float:  # nearly all of them, and there are many
+        return value
+    number = real(value)
+    return _UNKNOWN if number is None else number
 
 
 def pearson(context: Context, path: Path) -> list[Block]:
@@ -97,11 +104,8 @@ def read(context: Context) -> Matrix:
         party = parties[i] if i < len(parties) else ""
         sides.append(Side(party=_shown(party, i), names=of, first=first if i else 0))
         first += len(of) if i else 0
-    floats = [
-        [_UNKNOWN if (x := real(value)) is None else x for value in sequence(model.get(key))]
-        for key in ("localCorr", "corr")
-    ]
-    return Matrix(sides=sides, me=me, local=floats[0], corr=floats[1], width=first)
+    local, corr = (sequence(model.get(key)) for key in ("localCorr", "corr"))
+    return Matrix(sides=sides, me=me, local=local, corr=corr, width=first)
 
 
 def _which(context: Context, parties: list[str], n: int, party: str) -> int:
