@@ -44,8 +44,12 @@ def served(made: Flask) -> Iterator[httpx.Client]:
     server = waitress.server.create_server(
         made, host="127.0.0.1", port=0, threads=96, channel_request_lookahead=1
     )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+
+    def run() -> None:
+        with contextlib.suppress(OSError):  # its sockets are closed under it
+            server.run()
+
+    threading.Thread(target=run, daemon=True).start()
     limits = httpx.Limits(max_connections=200)
     try:
         url = f"http://127.0.0.1:{server.effective_port}"

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import waitress.server
 from flask import Flask, Response, request
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from fateboard.testing import scripted_jobs as jobs
 
@@ -35,6 +35,11 @@ class Clock:
         self._seconds += seconds
 
 
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Tests print nothing."""
+
+
 class FakeFlow:
     """fault: "", "slow" (3 s), "500", "garbage", or "refuse" (retcode 100)."""
 
@@ -49,7 +54,7 @@ class FakeFlow:
         self.notes: dict[str, str] = {}
         self.ended = jobs.ended_jobs()
         self.port = 0
-        self._server: Any = None
+        self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -58,23 +63,22 @@ class FakeFlow:
 
     def start(self) -> FakeFlow:
         """Listen; again on the same port after ``stop``."""
-        self._server = waitress.server.create_server(
-            self._app(), host="127.0.0.1", port=self.port, threads=16
+        self._server = make_server(
+            "127.0.0.1", self.port, self._app(), threaded=True, request_handler=_Quiet
         )
-        self.port = self._server.effective_port
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """As if the process had been killed: connections break."""
-        for channel in list(self._server.active_channels.values()):
-            channel.will_close = True
-        self._server.close()
-        self._server.task_dispatcher.shutdown()
-        self._server.asyncore_loop_ended = True
-        if self._thread:
-            self._thread.join(2)
+        """From now on nobody listens."""
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
 
     def total(self) -> int:
         return sum(self.counts.values())
