@@ -129,8 +129,8 @@ function FindTree({ trees, pick }) {
   />`;
 }
 
-/** @param {{block: Forest, entry: TreeEntry, order: Map<string, number>, context: Context}} props */
-function OneTree({ block, entry, order, context }) {
+/** @param {{entry: TreeEntry, order: Map<string, number>, context: Context}} props */
+function OneTree({ entry, order, context }) {
   const path = context.job && context.component ? `${componentPath(context.job, context.component)}/tree/${entry.index}` : null;
   const { data, error, loading, reload } = useData(path);
   const tree = /** @type {Tree | undefined} */ (data?.index === entry.index ? data : undefined);
@@ -202,5 +202,5 @@ export function ForestBlock({ block, context }) {
           : html`<${Chips} trees=${trees} labels=${labels} chosen=${entry?.index ?? -1} colours=${colours} pick=${pick} />`}
     <//>
     <${PartyLegend} parties=${parties} order=${order} colours=${colours} />
-    ${entry && html`<${OneTree} block=${block} entry=${entry} order=${order} context=${context} />`}`;
+    ${entry && html`<${OneTree} entry=${entry} order=${order} context=${context} />`}`;
 }
