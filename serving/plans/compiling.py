@@ -342,9 +342,10 @@ def _reread(of: _Component, placed: Placed, reading: Reading) -> None:
 
 
 def _pruned(building: _Building, wanted: Sequence[str]) -> Plan:
-    """A plan of what the wanted components need. The main component is the last one that others
-    take part in, else the last; a guest gives scores of it alone, a host its part of all."""
-    placed = list(building.placed.values())
+    """A plan of what the wanted components need. The main component is the last one of the DSL
+    that is no LocalBaseline; a guest gives scores of it alone, a host its part of all."""
+    order = list(building.model.components)
+    placed = sorted(building.placed.values(), key=lambda one: order.index(one.component))
     shared = [one for one in placed if not isinstance(one.predictor, Local)] or placed
     main = shared[-1]
     if wanted:

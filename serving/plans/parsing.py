@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 from typing import Any, Literal
 
 import msgspec
@@ -163,13 +164,13 @@ def _number(value: Any, column: Column) -> float | None:
             return math.nan
         if "_" in text:  # Python's, not a table's
             return column.present
-    elif isinstance(value, (int, float)):
+    elif isinstance(value, Number):  # numpy's and decimal's too, as adapters read them
         text = value  # type: ignore[assignment]
     else:
         return None
     try:
         number = float(text)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError):
         return column.present
     if column.kind == "whole" and not math.isnan(number) and number != math.floor(number):
         return None
@@ -180,7 +181,7 @@ def _text(value: Any) -> str | None:
     """As a table's cell would hold it; a whole number without a fraction."""
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if isinstance(value, bool) or not isinstance(value, (str, Number)):
         return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

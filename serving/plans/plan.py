@@ -107,6 +107,12 @@ class Plan:
         """Labels of the main component's classes, none for a regression."""
         return self._placed[0].reading.labels or () if self._placed else ()
 
+    def trained_label(self, label: Any, component: str = "") -> Any:
+        """A label as it was at training, where LabelTransform gives clients another."""
+        one = self._by_name[component] if component else self._placed[0]
+        told, trained = one.reading.labels or (), one.predictor.outcome.classes
+        return trained[list(told).index(label)]
+
     def fingerprints(self, host: str) -> dict[str, str]:
         """By component the shape of its trees at a host. A guest's must be its host's: compare
         them when a model is bound."""
@@ -211,6 +217,8 @@ class Plan:
         ``hosts``. problems: rows that a host could not answer. Raises BadPart."""
         if not self._placed:
             raise BadPart("model", "this party's side of it gives no scores")
+        if component and component not in self._by_name:
+            raise BadPart(component, "this plan gives no scores of it")
         one = self._by_name[component] if component else self._placed[0]
         given = {}
         for host in one.predictor.hosts:

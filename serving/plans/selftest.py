@@ -50,7 +50,7 @@ def selftest(plan: Plan, rows: KeptRows | None) -> str:
                     f"{name}: a row by itself gives another result than in a batch"
                 )
     told = f"{len(given)} {'kept' if rows else 'made-up'} rows"
-    if rows is None or not rows.detail or plan.hosts:
+    if rows is None or not rows.detail or plan.hosts or not _is_scored(plan, rows):
         return f"{told}: this party's part computes, single = batch"
     return f"{told}: {compare(plan, rows, {})}"
 
@@ -71,6 +71,8 @@ def compare(plan: Plan, rows: KeptRows, answers: Mapping[str, Mapping[str, Any]]
 
     answers: of each host, as ``part`` gave it. Raises SelfTestFailed.
     """
+    if not _is_scored(plan, rows):
+        return f"the kept rows are of {rows.component}, which is not what is served: not compared"
     n = len(rows.values)
     given: dict[str, Mapping[str, Received]] = {}
     for host in plan.hosts:
@@ -100,10 +102,15 @@ def compare(plan: Plan, rows: KeptRows, answers: Mapping[str, Mapping[str, Any]]
             f"{wrong} of {n} kept rows score otherwise than at training, by up to {gaps.max():.3g}"
         )
     if rows.labels and scores.labels is not None:
-        others = sum(a != b for a, b in zip(rows.labels, scores.labels, strict=True))
+        told = [plan.trained_label(label, rows.component) for label in scores.labels]
+        others = sum(a != b for a, b in zip(rows.labels, told, strict=True))
         if others:
             raise SelfTestFailed(f"{others} of {n} kept rows get another label than at training")
     return f"scores are those of training, to {float(gaps.max(initial=0.0)):.1g}"
+
+
+def _is_scored(plan: Plan, rows: KeptRows) -> bool:
+    return not rows.component or rows.component in plan.components
 
 
 def _made_up(plan: Plan) -> list[dict[str, Any]]:
