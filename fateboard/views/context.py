@@ -153,7 +153,7 @@ def _metric(namespace: str, name: str, value: Any) -> Metric:
     if not isinstance(value, dict):
         return Metric(namespace=namespace, name=name, type="", data=[], meta={"value": value})
     meta = mapping(value.get("meta"))
-    data = [list(pair) for pair in sequence(value.get("data")) if _is_pair(pair)]
+    data = [pair for pair in sequence(value.get("data")) if _is_pair(pair)]
     kind = meta.get("metric_type")
     return Metric(
         namespace=namespace,
@@ -191,4 +191,4 @@ def _at(values: list[Any], index: int) -> Any:
 
 
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2
+    return type(value) is list and len(value) == 2

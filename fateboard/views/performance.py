@@ -150,7 +150,7 @@ def _ks(id: str, metrics: list[Metric]) -> Curve:
             )
         gap = _gap(rates)
         if gap is not None:
-            label = msg("ks.gap", name=shown, value=f"{gap[1]:.6g}")
+            label = msg("ks.gap", name=shown, value=f"{gap[1]:.4g}")
             marks.append(Mark(x=gap[0], label=label, series=pair))
     return Curve(
         id=id,
