@@ -190,7 +190,7 @@ def update() -> Response:
     check_here(board().flow, given.key)
     board().flow.data("job/update", {**given.body, "notes": given.notes})
     board().flow.forget()
-    guard.record("changed the notes", "/".join(given.body.values()))
+    guard.record("changed notes", "/".join(given.body.values()))
     return _answer(None)
 
 

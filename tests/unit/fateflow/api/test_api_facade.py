@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 
 from fateboard import accounts, app, rsa_login, settings
 from fateboard.flow_client import Flow, FlowRefused, SiteKeys
+from fateboard.testing.fake_flow import FakeFlow
+from fateboard.testing.scripted_jobs import HOSTILE, NASTY
 from fateflow.app import application
 from fateflow.store import jobs
 
@@ -277,3 +279,56 @@ def test_another_site_cannot_give_orders(made, job):
         assert reply.get_json()["code"] == 10010
     text = browser.post("/job/v1/pipeline/job/stop", data=json.dumps(order))
     assert text.get_json()["code"] == 10010
+
+
+def test_a_share_link_shows_its_job_and_no_list(closed, at, job):
+    operator = closed.test_client()
+    sign_in(operator, "otto", sealed(operator, PASSWORD))
+    link = operator.post("/api/v1/share", json={**at, "days": 1}).get_json()["url"]
+    guest = closed.test_client()
+    assert guest.get(link.partition("//")[2].partition("/")[2]).status_code == 303
+
+    def code(path, body):
+        return guest.post(path, json=body).get_json()["code"]
+
+    assert code("/v1/pipeline/dag/dependencies", at) == 0
+    other = {**at, "role": "host", "party_id": "10000"}
+    of_other = {**other, "component_name": "intersection_0"}
+    assert code("/v1/pipeline/dag/dependencies", other) == 10006
+    assert code("/v1/tracking/component/output/data", of_other) == 10006
+    download = {"jobId": job, "role": "host", "partyId": "10000", "type": "dsl"}
+    assert code("/job/download", download) == 10006
+    assert code("/job/query/page/new", {}) == 10006
+    assert guest.get("/job/query/status").get_json()["code"] == 10006
+    assert guest.get(f"/job/query/{job}/host/10000").get_json()["code"] == 10006
+    assert code("/job/v1/pipeline/job/stop", {"job_id": job}) == 10010
+
+
+@pytest.mark.parametrize(("fault", "code"), [("500", 10003), ("garbage", 10005), ("refuse", 100)])
+def test_a_fateflow_that_answers_nonsense(tmp_path, fault, code):
+    fake = FakeFlow().start()
+    try:
+        board = app.build(
+            settings.read({"home": tmp_path, "flow_url": fake.url}, environment={})
+        ).test_client()
+        fake.fault = fault
+        assert board.get("/job/query/status").get_json()["code"] == code
+    finally:
+        fake.stop()
+
+
+def test_hostile_names_stay_data(tmp_path):
+    fake = FakeFlow().start()
+    try:
+        chosen = settings.read({"home": tmp_path, "flow_url": fake.url}, environment={})
+        board = app.build(chosen).test_client()
+        of = {"job_id": HOSTILE, "role": "guest", "party_id": "9999"}
+        names = board.post("/v1/pipeline/dag/dependencies", json=of).get_json()["data"]
+        assert len(names["component_list"]) == 7
+        reply = board.post(
+            "/v1/tracking/component/output/model", json={**of, "component_name": NASTY}
+        )
+        assert reply.get_json()["code"] == 10008
+        assert reply.mimetype == "application/json"
+    finally:
+        fake.stop()
