@@ -23,10 +23,10 @@ blueprint = Blueprint("audit", __name__, url_prefix="/v1/audit")
 
 DAY_MS = 86_400_000
 MOST_WARNINGS = 20
-_WARNING = re.compile(
-    r"\[WARNING\] .*? - \[federatedml\.(?:crypto|protocols)\.[^\]]*\] \[line:\d+\]: (.*)"
-)
-"""What the code that protects values warns of, as it stands in the log of a task."""
+_WARNING = re.compile(r"\[WARNING\] .*? - \[federatedml\.([^\]]*)\] \[line:\d+\]: (.*)")
+_PROTECTING = ("crypto.", "protocols.")
+_TELLING = re.compile(r"\b(tells?|work out|solve for|would show|reveals?|leaks?)\b")
+"""A warning counts that comes from the code that protects values, or says what others learn."""
 
 _REPORTS = audit_report.Reports()
 
@@ -101,4 +101,9 @@ def _warnings(row: JobRow, component: str | None) -> Iterator[dict[str, str]]:
 
 def _warned_of(path: Path) -> list[str]:
     lines = (_WARNING.match(text) for _, text in logs.cut(path, 1, logs.MOST_LINES))
-    return list(dict.fromkeys(line.group(1) for line in lines if line))[:MOST_WARNINGS]
+    told = [
+        line.group(2)
+        for line in lines
+        if line and (line.group(1).startswith(_PROTECTING) or _TELLING.search(line.group(2)))
+    ]
+    return list(dict.fromkeys(told))[:MOST_WARNINGS]

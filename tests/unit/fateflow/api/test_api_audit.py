@@ -71,10 +71,12 @@ def test_schemes_and_warnings_of_a_party(site, call, audited):
         for _ in range(2):
             file.write(WARNING.format("federatedml.crypto.strength.warn_if_weak", said))
         file.write(WARNING.format("federatedml.params_shared.merged", "deprecated"))
+        residuals = "5 rows: from its weights a party could work out residuals"
+        file.write(WARNING.format("federatedml.sshe._warn", residuals))
     found = call("audit/report", {"job_id": audited})["data"]
     assert found["schemes"] == [{"component": "reader_0", "text": "ECDH, 128 bits"}]
     warned = {"component": "intersection_0", "text": "weak key at xxx.xxx.xxx.xxx"}
-    assert found["warnings"] == [warned]
+    assert found["warnings"] == [warned, {**warned, "text": residuals}]
     host = call("audit/report", {"job_id": audited, "role": "host", "party_id": "10000"})["data"]
     assert (host["schemes"], host["warnings"]) == (found["schemes"], [])
 
