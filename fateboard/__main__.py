@@ -17,6 +17,9 @@ from fateboard.settings import SettingsError
 THREADS = 96
 """Each open stream holds one; the rest answer requests."""
 
+CONNECTIONS = 1_000
+"""A browser opens six, of which idle ones cost no thread."""
+
 log = logging.getLogger("fateboard")
 
 
@@ -63,7 +66,10 @@ def serve(chosen: settings.Settings) -> None:
         port=chosen.port,
         threads=THREADS,
         ident=None,
-        channel_request_lookahead=1,
+        connection_limit=CONNECTIONS,
+        asyncore_use_poll=True,
+        max_request_body_size=app.LARGEST_BODY,
+        channel_request_lookahead=1,  # else a stream does not notice that its reader is gone
         **_behind_proxy(chosen),
     )
     log.info("the board listens on http://%s:%s", chosen.host, server.effective_port)

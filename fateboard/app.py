@@ -102,5 +102,5 @@ def _unknown(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    log.exception("%s %s failed: %s", request.method, request.path, type(error).__name__)
+    log.exception("%s %r failed: %s", request.method, request.path, type(error).__name__)
     return fault(500, "internal", {}, 0.0)

@@ -30,6 +30,7 @@ def stream() -> Response:
     told = request.headers.get("Last-Event-ID", "")
     resumed = told.isdecimal() and int(told) < LARGEST
     since = int(told) if resumed else asked.number("since", 0, 0, LARGEST)
+    resumed = resumed and since <= hub.last()  # else the clock was set back: all is new
     place = contextlib.ExitStack()
     place.enter_context(hub.streaming())
     gone = guard.reader_gone()
@@ -46,6 +47,7 @@ def events() -> Response:
     """The same for a page whose stream fails: what is new since its last question."""
     names, hub = _topics(), board().hub
     since = asked.number("since", 0, 0, LARGEST)
+    since = since if since <= hub.last() else 0
     known = hub.touch(names)
     if not known:
         hub.wait(names, since, FIRST_WAIT_S)
