@@ -147,9 +147,18 @@ def _list_jobs(flow: FakeFlow, body: Body) -> Body:
         if wanted:
             allowed = wanted if isinstance(wanted, list) else [wanted]
             found = [row for row in found if row[name] in allowed]
-    for name in ("job_id", "description"):
+    for name in ("job_id", "description", "party_id"):
         if body.get(name):
-            found = [row for row in found if str(body[name]) in row[name]]
+            asked = body[name] if isinstance(body[name], list) else [body[name]]
+            found = [row for row in found if any(str(text) in str(row[name]) for text in asked)]
+    if body.get("q"):
+        texts = ("job_id", "name", "description")
+        found = [row for row in found if any(body["q"] in row[name] for name in texts)]
+    found = [
+        row
+        for row in found
+        if body.get("from", 0) <= row["create_time"] <= body.get("to", row["create_time"])
+    ]
     key = body.get("order_by")
     if key in ("start_time", "end_time", "elapsed", "create_time", "status"):
         found.sort(key=lambda row: row[key] or 0, reverse=body.get("order") != "asc")

@@ -66,7 +66,7 @@ export function ranFor(job, now) {
 
 /** "guest 9999". @param {{role: string, party: string}} props */
 export function Party({ role, party }) {
-  return html`<span class="party"><span class="party-role">${role}</span><span class="party-id">${party}</span></span>`;
+  return html`<span class="party"><span class="party-role">${role}</span>${" "}<span class="party-id">${party}</span></span>`;
 }
 
 /** What most jobs have says least of one. */
