@@ -82,12 +82,15 @@ export function Icon({ name, size = 16, class: extra = "", title }) {
   </svg>`;
 }
 
-/** The board's mark: threads of several parties on one distaff. @param {{size?: number}} props */
+/** The board's mark: the fibres of three parties, spun into one thread. @param {{size?: number}} props */
 export function Logo({ size = 24 }) {
   return html`<svg class="logo" viewBox="0 0 24 24" width=${size} height=${size} aria-hidden="true">
-    <path class="logo-stem" d="M12 14.5V23" />
-    <path class="logo-a" d="M12 1.5C7.6 3 5.5 5.8 5.5 8.6c0 3.1 2.5 5.4 6.5 6.4" />
-    <path class="logo-b" d="M12 1.5c4.4 1.5 6.5 4.3 6.5 7.1 0 3.1-2.5 5.4-6.5 6.4" />
-    <path class="logo-c" d="M12 1.5v13.5M6.3 6.2c3.3 1.8 8.1 1.8 11.4 0M6.3 11.2c3.3-1.8 8.1-1.8 11.4 0" />
+    <path class="logo-a" d="M4.5 4c0 5.5 2.5 9 7.5 11.5" />
+    <path class="logo-b" d="M19.5 4c0 5.5-2.5 9-7.5 11.5" />
+    <path class="logo-c" d="M12 4v18" />
+    <path class="logo-whorl" d="M9 18.5h6" />
+    <circle class="logo-a" cx="4.5" cy="3.5" r="1.3" />
+    <circle class="logo-b" cx="19.5" cy="3.5" r="1.3" />
+    <circle class="logo-c" cx="12" cy="3.5" r="1.3" />
   </svg>`;
 }
