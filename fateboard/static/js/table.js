@@ -44,8 +44,8 @@ import {
 
 const ROW_HEIGHT = 30;
 const HEAD_HEIGHT = 34;
-const SPARE_ROWS = 8;
-const SPARE_PIXELS = 240;
+const SPARE_ROWS = 4;
+const SPARE_PIXELS = 160;
 const SEARCH_FROM = 8;
 const MOST_STRETCHED = 1.5;
 const SCROLL_BAR = 14;
@@ -203,33 +203,37 @@ const isNumeric = (format) => format !== undefined && format !== "text" && forma
 
 const FLAGS = /** @type {const} */ (["other_party", "nan", "infinite", "minus_infinite", "removed", "best", "differs"]);
 
-/** @param {{layout: Layout, value: Cell, row: number, place: number}} props */
-function DataCell({ layout, value, row, place }) {
+/** What a flag makes of a cell, if it has any. @param {Layout} layout @param {number} row @param {number} index */
+function flagsOf(layout, row, index) {
+  if (!layout.flags.size) return NONE;
+  return FLAGS.map((name) => layout.flags.get(`${row}:${index}:${name}`)).filter((flag) => flag !== undefined);
+}
+
+/** A cell; not a component, as there are many. @param {Layout} layout @param {Cell} value
+ * @param {number} row @param {number} place */
+function drawCell(layout, value, row, place) {
   const index = layout.order[place];
   const column = layout.columns[index];
-  const flags = layout.flags.size
-    ? FLAGS.map((name) => layout.flags.get(`${row}:${index}:${name}`)).filter((flag) => flag !== undefined)
-    : [];
+  const flags = flagsOf(layout, row, index);
   const key = `${row}:${index}`;
-  const classes = [
-    isNumeric(column.format) || typeof value === "number" ? "is-number" : "",
-    place < layout.frozen ? "is-frozen" : "",
-    layout.marked.has(key) ? "is-found" : "",
-    layout.current === key ? "is-current" : "",
-    ...flags.map((flag) => `is-${flag.flag}`),
-  ].filter(Boolean);
+  const frozen = place < layout.frozen;
+  let look = isNumeric(column.format) || typeof value === "number" ? "is-number" : "";
+  if (frozen) look += " is-frozen";
+  if (layout.marked.has(key)) look += layout.current === key ? " is-found is-current" : " is-found";
+  for (const flag of flags) look += ` is-${flag.flag}`;
   const text = cell(value, column.format ?? "text", flags[0]?.flag);
   const hint = flags.length ? flags.map(flagText).join(" · ") : typeof value === "number" ? full(value) : text;
-  const domain = column.format === "bar" && typeof value === "number" && layout.domains.get(index);
-  const inside = column.render ? column.render(value, row) : html`<span class="dt-text">${text}</span>`;
+  const domain = column.format === "bar" && typeof value === "number" ? layout.domains.get(index) : undefined;
   return html`<td
-    class=${classes.join(" ")}
-    style=${place < layout.frozen ? { left: `${layout.starts[place]}px` } : undefined}
+    key=${index}
+    class=${look}
+    style=${frozen ? { left: `${layout.starts[place]}px` } : undefined}
     title=${column.render ? undefined : hint}
     aria-colindex=${place + 1}
   >
     ${domain && html`<${Bar} value=${/** @type {number} */ (value)} low=${domain.low} high=${domain.high} />`}
-    ${inside}${flags.length > 0 && html`<span class="hidden-label"> (${flags.map(flagText).join(", ")})</span>`}
+    ${column.render ? column.render(value, row) : look.includes("is-") && look !== "is-number" ? html`<span class="dt-text">${text}</span>` : text}
+    ${flags.length > 0 && html`<span class="hidden-label"> (${flags.map(flagText).join(", ")})</span>`}
   </td>`;
 }
 
@@ -357,7 +361,7 @@ export function DataTable(props) {
     count > 0 &&
     html`<tr key=${key} aria-hidden="true" class="dt-gap" style=${{ height: `${count * ROW_HEIGHT}px` }}><td></td></tr>`;
   const cells = (/** @type {Cell[]} */ row, /** @type {number} */ index) =>
-    inSight(layout, (at) => html`<${DataCell} key=${layout.order[at]} layout=${layout} value=${row[layout.order[at]] ?? null} row=${index} place=${at} />`);
+    inSight(layout, (at) => drawCell(layout, row[layout.order[at]] ?? null, index, at));
   const wide = layout.starts[layout.order.length] > view.room - 2;
   const height = HEAD_HEIGHT + (sight + footer.length) * ROW_HEIGHT + (wide ? SCROLL_BAR : 2);
   const scrolls = shown.length > sight || wide;

@@ -62,8 +62,9 @@ function Chips({ trees, labels, chosen, colours, pick }) {
   </div>`;
 }
 
-/** The sizes as a curve over the rounds, one for each class. @param {TreeEntry[]} trees @param {string[]} labels */
-function sizesOf(trees, labels) {
+/** The sizes as a curve over the rounds, one for each class.
+ * @param {TreeEntry[]} trees @param {string[]} labels @param {TreeEntry} [chosen] */
+function sizesOf(trees, labels, chosen) {
   const classes = labels.length ? labels : [""];
   /** @type {Curve} */
   const block = {
@@ -76,19 +77,20 @@ function sizesOf(trees, labels) {
       label,
       points: trees.filter((tree) => (tree.label ?? "") === label).map((tree) => [tree.round, tree.size]),
     })),
+    marks: chosen ? [{ x: chosen.round, label: t("blocks.tree.number", { n: chosen.index }) }] : [],
   };
   return block;
 }
 
-/** @param {{trees: TreeEntry[], labels: string[], colours: Palette, pick: (index: number) => void}} props */
-function Sizes({ trees, labels, colours, pick }) {
+/** @param {{trees: TreeEntry[], labels: string[], chosen?: TreeEntry, colours: Palette, pick: (index: number) => void}} props */
+function Sizes({ trees, labels, chosen, colours, pick }) {
   const chart = useRef(/** @type {any} */ (null));
   const { option, label } = useMemo(() => {
-    const block = sizesOf(trees, labels);
+    const block = sizesOf(trees, labels, chosen);
     const drawn = drawnOf(block, colours);
     const option = curveOption({ block, drawn, view: viewOf(block, drawn, false), logarithmic: false, say, colours });
     return { option, label: t("blocks.tree.sizes_description", { n: trees.length }) };
-  }, [trees, labels, colours]);
+  }, [trees, labels, chosen, colours]);
   const click = (/** @type {MouseEvent} */ event) => {
     const area = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
     const at = [event.clientX - area.left, event.clientY - area.top];
@@ -198,7 +200,7 @@ export function ForestBlock({ block, context }) {
       ${trees.length === 0
         ? html`<p class="chart-empty">${t("blocks.tree.none")}</p>`
         : asSizes
-          ? html`<${Sizes} trees=${trees} labels=${labels} colours=${colours} pick=${pick} />`
+          ? html`<${Sizes} trees=${trees} labels=${labels} chosen=${entry} colours=${colours} pick=${pick} />`
           : html`<${Chips} trees=${trees} labels=${labels} chosen=${entry?.index ?? -1} colours=${colours} pick=${pick} />`}
     <//>
     <${PartyLegend} parties=${parties} order=${order} colours=${colours} />

@@ -76,7 +76,7 @@ function Edge({ at, tree, colours, lit, dim }) {
   const [x1, y1, x2, y2] = [from.x, from.y + NODE_HEIGHT / 2, at.x, at.y - NODE_HEIGHT / 2];
   const middle = (y1 + y2) / 2;
   return html`<g opacity=${dim ? 0.3 : 1}>
-    <path d=${`M${x1} ${y1}C${x1} ${middle} ${x2} ${middle} ${x2} ${y2}`} fill="none" stroke=${lit ? colours.accent : colours.lineStrong} stroke-width=${lit ? 2.5 : 1.4} />
+    <path d=${`M${x1} ${y1}C${x1} ${middle} ${x2} ${middle} ${x2} ${y2}`} fill="none" stroke=${lit ? colours.accent : colours.lineStrong} stroke-width=${lit ? 2.5 : 1.2} vector-effect="non-scaling-stroke" />
     ${at.side &&
     html`<text x=${x2 + (at.side === "left" ? -7 : 7)} y=${y2 - 7} text-anchor=${at.side === "left" ? "end" : "start"} font-size="11" fill=${lit ? colours.accent : colours.ink3}>${at.side === "left" ? "≤" : ">"}</text>`}
   </g>`;
