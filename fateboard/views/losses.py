@@ -119,8 +119,7 @@ def _curve(id: str, title: Label, y: Label, found: list[Owned], live: bool) -> B
     series = [_series(owned) for owned in found]
     if not live and not any(one.points for one in series):
         return Paragraph(id=id, text=msg("loss.no_points"), title=title)
-    lowest = [finite(metric.meta.get("Best")) for _, metric in found]
-    best = min((value for value in lowest if value is not None), default=None)
+    best = None if live else _lowest(found, series)
     return Curve(
         id=id,
         x=Axis(label=_UNITS.get(units[0], units[0]), integer=True),
@@ -131,6 +130,14 @@ def _curve(id: str, title: Label, y: Label, found: list[Owned], live: bool) -> B
         help=msg("loss.best", value=f"{best:.6g}") if best is not None else "",
         export_name=id.split(".", maxsplit=1)[0],
     )
+
+
+def _lowest(found: list[Owned], series: list[Series]) -> float | None:
+    """The best loss as it was logged, else of the points."""
+    logged = [finite(metric.meta.get("Best")) for _, metric in found]
+    drawn = [y for one in series for _, y in one.points]
+    best = min((value for value in logged if value is not None), default=None)
+    return best if best is not None else min((y for y in drawn if y is not None), default=None)
 
 
 def _series(owned: Owned) -> Series:

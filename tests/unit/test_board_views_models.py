@@ -122,6 +122,7 @@ def test_a_guest_sees_the_loss_of_the_arbiter_of_its_site_by_its_party():
     assert series.party == "arbiter 10001"
     assert series.points == [(0.0, None), (1.0, 0.5)]
     assert curve.live == ["arbiter:10001/train/loss"]
+    assert curve.help == msg("loss.best", value="0.5")
     elsewhere = blocks("HeteroLR", model=LINEAR)["loss"]
     assert isinstance(elsewhere, Paragraph)
     assert elsewhere.text == msg("loss.elsewhere")
