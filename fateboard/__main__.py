@@ -34,7 +34,7 @@ def main() -> None:
     given = vars(parser.parse_args())
     properties = given.pop("properties")
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("httpx", "waitress.queue"):
+    for name in ("httpx", "waitress"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         serve(settings.read({**given, "home": given["home"].absolute()}, properties=properties))

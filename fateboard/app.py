@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import logging
 import pkgutil
@@ -24,6 +25,7 @@ from fateboard.shapes import Fault
 log = logging.getLogger(__name__)
 
 LARGEST_BODY = 1 << 20
+LEAST_PACKED = 2_000
 
 
 def build(settings: Settings, flow: Flow | None = None) -> Flask:
@@ -85,10 +87,21 @@ def _tagged(response: Response) -> Response:
     """ETag and 304 for every GET whose content is known before it is sent."""
     if request.method == "GET" and response.status_code == 200 and not response.is_streamed:
         if not response.headers.get("ETag"):
-            response.add_etag()
+            response.add_etag(weak=True)  # the same content, compressed or not
         response.headers.setdefault("Cache-Control", "no-cache, private")
         response.make_conditional(request.environ)
+        _pack(response)
     return response
+
+
+def _pack(response: Response) -> None:
+    """Compress what is worth it, for readers far away."""
+    wanted = request.accept_encodings["gzip"] > 0 and "Content-Encoding" not in response.headers
+    if response.mimetype == "application/json" and response.status_code == 200:
+        response.headers["Vary"] = "Accept-Encoding, Accept-Language"
+        if wanted and (response.content_length or 0) > LEAST_PACKED:
+            response.set_data(gzip.compress(response.get_data(), 1))
+            response.headers["Content-Encoding"] = "gzip"
 
 
 def _refused(error: Refused) -> Response:

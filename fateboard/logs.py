@@ -55,8 +55,11 @@ def lines(flow: Flow, body: dict[str, Any], begin: int, end: int | None) -> LogL
 
 
 def cut(flow: Flow, body: dict[str, Any], begin: int, end: int) -> list[LogLine]:
+    return _numbered(flow.shared("log/cat", {**body, "begin": begin, "end": end}).data, begin, end)
+
+
+def _numbered(found: Any, begin: int, end: int) -> list[LogLine]:
     """FATE's server adds an empty line after the last one: it is left out by its number."""
-    found = flow.shared("log/cat", {**body, "begin": begin, "end": end}).data
     rows = listed({"lines": found}, "lines")
     numbered = ((integer(row.get("line_num")), str(row.get("content", ""))) for row in rows)
     return [
@@ -97,5 +100,7 @@ def raw(flow: Flow, body: dict[str, Any]) -> Iterator[bytes]:
     """The whole log piece by piece; what is written meanwhile is not waited for."""
     total = size(flow, body)
     for begin in range(1, total + 1, PIECE):
-        piece = cut(flow, body, begin, min(total, begin + PIECE - 1))
+        end = min(total, begin + PIECE - 1)
+        found = flow.data("log/cat", {**body, "begin": begin, "end": end})
+        piece = _numbered(found, begin, end)
         yield "".join(f"{line.text}\n" for line in piece).encode()

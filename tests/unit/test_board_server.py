@@ -216,6 +216,19 @@ def test_etags(browser):
         assert again.data == b""
 
 
+def test_large_answers_are_compressed_for_who_takes_that(browser):
+    path = f"{ONE}/components/reader_0/data"
+    plain = browser.get(path)
+    packed = browser.get(path, headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == plain.data
+    assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data) / 2
+    tag = {"If-None-Match": packed.headers["ETag"], "Accept-Encoding": "gzip"}
+    assert browser.get(path, headers=tag).status_code == 304
+    small = browser.get("/api/v1/session", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in small.headers
+
+
 def test_notes_keep_every_character(browser, flow):
     notes = "v1.2, lr=0.1 <b>x</b> 备注"
     found = browser.put(f"{ONE}/notes", json={"notes": notes}).get_json()
