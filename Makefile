@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-all check board-check bench clean
+.PHONY: install demo test test-all check board-check browser bench clean
 
 install: $(STAMP)
 
@@ -31,10 +31,14 @@ board-check:
 	elif ! $(TSC) --version >/dev/null 2>&1; then echo "board-check: SKIPPED, npx cannot fetch TypeScript here"; \
 	else $(TSC) -p fateboard/static/js/jsconfig.json && $(OXLINT) -c fateboard/oxlint.json --deny-warnings fateboard/static/js; fi
 
-test: check
+# What the board's browser tests need; without it they are skipped.
+browser:
+	@sh tests/browser/install_chromium.sh
+
+test: check browser
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: check
+test-all: check browser
 	$(BIN)/python -m pytest
 
 bench: install

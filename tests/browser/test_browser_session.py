@@ -1,0 +1,92 @@
+"""Signing in and out (scenarios 1, 2, 4 and 5)."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from playwright.sync_api import expect
+
+from fateboard.testing.scripted_jobs import LIVE
+from tests.browser.conftest import BoardSite, Pages, address, check_axe, sign_in
+
+NOBODY = r"status of 401.*/api/v1/session"
+"""Chromium itself writes of every answer that is no success; asking who is there has this one."""
+
+
+def test_signing_in(board: BoardSite, open_page: Pages) -> None:
+    open_page.expect(NOBODY, "status of 429")
+    page = board.page(user="")
+    expect(page.get_by_label("User name")).to_be_focused()
+    said = set()
+    for user in ("anna", "nobody"):
+        with page.expect_response("**/api/v1/session") as answer:
+            sign_in(page, user, "wrong")
+        assert answer.value.status == 401
+        expect(page.get_by_role("alert")).to_be_visible()
+        said.add(page.get_by_role("alert").inner_text())
+    assert len(said) == 1, "a wrong name must read as a wrong password"
+    check_axe(page)
+    statuses = []
+    for _ in range(4):
+        with page.expect_response("**/api/v1/session") as answer:
+            sign_in(page, "anna", "wrong")
+        statuses.append(answer.value.status)
+    assert statuses == [401, 401, 401, 429], "the sixth try must be slowed"
+    expect(page.get_by_text("Too many attempts")).to_be_visible()
+    began = time.monotonic()
+    expect(page.get_by_role("button", name="Sign in")).to_be_disabled()
+    expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
+    assert time.monotonic() - began > 0.5
+    sign_in(page)
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
+    expect(page.locator(".jobs tbody tr")).to_have_count(20)
+
+
+def test_a_deep_link_while_signed_out(board: BoardSite, open_page: Pages) -> None:
+    open_page.expect(NOBODY)
+    link = f"index.html{address('dashboard', LIVE)}"
+    page = board.page(link, user="")
+    expect(page.get_by_label("User name")).to_be_visible()
+    page.reload()
+    sign_in(page)
+    expect(page.locator(".dag-node")).to_have_count(8)
+    assert page.url == f"{board.url}/{link}"
+
+
+def test_a_session_that_ends_goes_on_in_the_same_place(board: BoardSite, open_page: Pages) -> None:
+    open_page.expect(NOBODY, "status of 401")
+    where = address("details", LIVE, component="intersection_0", tab="parameters")
+    page = board.page(where)
+    expect(page.get_by_role("tab", name="Parameters")).to_have_attribute("aria-selected", "true")
+    sessions = board.made.extensions["board"].sessions
+    sessions._idle_s = -1  # as if hours had passed
+    page.get_by_role("tab", name="Log").click()
+    expect(page.get_by_text("Your session has ended.")).to_have_count(1)
+    sessions._idle_s = 3600
+    sign_in(page)
+    expect(page.get_by_role("heading", name="intersection_0")).to_be_visible()
+    expect(page.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
+    assert "component=intersection_0" in page.url
+    assert "tab=log" in page.url
+
+
+def test_signing_out_ends_all_tabs(board: BoardSite, open_page: Pages) -> None:
+    open_page.expect("status of 401")
+    page = board.page("#/history")
+    other = open_page(f"{board.url}/#/history?status=failed", beside=page)
+    rows = other.locator(".jobs tbody tr")
+    expect(rows).to_have_count(20)
+    page.get_by_role("button", name="anna").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    for tab in (page, other):
+        expect(tab.get_by_label("User name")).to_be_visible()
+    page.go_back()
+    other.go_back()
+    expect(rows).to_have_count(0)
+    expect(page.locator(".jobs tbody tr")).to_have_count(0)
+    answer = page.request.get(f"{board.url}/api/v1/jobs")
+    assert answer.status == 401
+    assert not re.search(r"\d{10}", answer.text())
