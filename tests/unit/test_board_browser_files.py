@@ -134,3 +134,21 @@ def test_every_colour_has_a_dark_one() -> None:
     plain = re.findall(r"--([\w-]+): (?:#|rgb)", root)
     assert plain == []
     assert len(re.findall(r"--series-\d+: light-dark\(", root)) == 12
+
+
+def imported(path: Path, found: set[Path]) -> set[Path]:
+    """All that a script imports at once, itself included."""
+    if path not in found and path.exists():
+        found.add(path)
+        for name in re.findall(r'(?:\bfrom|\bimport)\s*"(\.[^"]+)"', path.read_text("utf-8")):
+            imported((path.parent / name).resolve(), found)
+    return found
+
+
+def test_the_page_asks_at_once_for_what_it_starts_with() -> None:
+    """Else the browser finds each script only after the one that imports it."""
+    page = (STATIC / "index.html").read_text("utf-8")
+    preloaded = set(re.findall(r'rel="modulepreload" href="([^"]+)"', page))
+    needed = {str(path.relative_to(STATIC)) for path in imported(STATIC / "js" / "main.js", set())}
+    assert preloaded == needed - {"js/main.js"}
+    assert not any(name.startswith("js/blocks") or "echarts" in name for name in needed)

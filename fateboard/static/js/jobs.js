@@ -10,6 +10,10 @@ import { confirm, toast } from "./ui.js";
 
 export const ENDED = ["success", "failed", "canceled", "timeout"];
 
+/** How many jobs may stand side by side. */
+export const COMPARE_LEAST = 2;
+export const COMPARE_MOST = 10;
+
 /** @param {string} status */
 export function hasEnded(status) {
   return ENDED.includes(status);

@@ -6,15 +6,12 @@ import { duration, time } from "../format.js";
 import { html, useState } from "../html.js";
 import { say, t } from "../i18n.js";
 import { Icon } from "../icons.js";
-import { Modules, Party, jobLink, jobName, jobNamed } from "../jobs.js";
+import { COMPARE_LEAST, COMPARE_MOST, Modules, Party, jobLink, jobName, jobNamed } from "../jobs.js";
 import { link, setQuery } from "../router.js";
 import { useScrollMemory } from "../scroll.js";
 import { Button, Dialog, Empty, ErrorBox, IconButton, NoticeLine, SearchBox, Spinner, Status } from "../ui.js";
 
 /** @import {Comparison, JobRow, Notice} from "../types.js" */
-
-export const LEAST = 2;
-export const MOST = 10;
 
 /** @param {string[]} names */
 function choose(names) {
@@ -46,7 +43,7 @@ function Heads({ names, rows, onAdd }) {
         onRemove=${() => choose(names.filter((other) => other !== name))}
       />`,
     )}
-    ${names.length < MOST &&
+    ${names.length < COMPARE_MOST &&
     html`<li><button type="button" class="button button-filter compare-add" onClick=${onAdd}>
       <${Icon} name="add" />${t("compare_page.add")}
     </button></li>`}
@@ -58,7 +55,7 @@ function AddDialog({ names, onClose }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(names);
   const { data, error, loading } = useData(`/jobs?size=50&q=${encodeURIComponent(text)}`);
-  const over = chosen.length > MOST;
+  const over = chosen.length > COMPARE_MOST;
   /** @param {string} name */
   const flip = (name) =>
     setChosen(chosen.includes(name) ? chosen.filter((other) => other !== name) : [...chosen, name]);
@@ -73,7 +70,7 @@ function AddDialog({ names, onClose }) {
     wide
     onClose=${onClose}
     footer=${html`<span class="muted spread" role="status">
-        ${over ? t("jobs.compare_how_many", { most: MOST }) : t("jobs.picked", { count: chosen.length })}
+        ${over ? t("jobs.compare_how_many", { most: COMPARE_MOST }) : t("jobs.picked", { count: chosen.length })}
       </span>
       <${Button} kind="primary" disabled=${over} onClick=${done}>${t("action.apply")}<//>`}
   >
@@ -108,7 +105,7 @@ function Found({ found, stale }) {
 /** @param {{query: Record<string, string>}} props */
 export function Page({ query }) {
   const names = [...new Set((query.jobs ?? "").split(",").filter(Boolean))];
-  const enough = names.length >= LEAST;
+  const enough = names.length >= COMPARE_LEAST;
   const [adding, setAdding] = useState(false);
   const path = enough ? `/compare?jobs=${names.map(encodeURIComponent).join(",")}` : null;
   const { data, error, loading, stale, reload } = useData(path);
@@ -125,7 +122,7 @@ export function Page({ query }) {
     html`<div class="panel"><${Empty}
       icon="compare"
       title=${t("compare_page.none")}
-      hint=${t("compare_page.none_hint", { most: MOST })}
+      hint=${t("compare_page.none_hint", { most: COMPARE_MOST })}
       action=${html`<span class="row">
         <${Button} kind="primary" icon="add" onClick=${add}>${t("compare_page.add")}<//>
         <${Button} href=${link("history")}>${t("page.to_jobs")}<//>

@@ -5,13 +5,12 @@ import { useNow } from "../clock.js";
 import { html, useEffect, useMemo, useRef, useState } from "../html.js";
 import { integer } from "../format.js";
 import { language, t } from "../i18n.js";
-import { cancelJobs, hasEnded, jobLink, jobName, mayOperate } from "../jobs.js";
+import { COMPARE_LEAST, COMPARE_MOST, cancelJobs, hasEnded, jobLink, jobName, mayOperate } from "../jobs.js";
 import { useKeys } from "../keys.js";
 import { subscribe } from "../live.js";
 import { link, navigate, setQuery } from "../router.js";
 import { useScrollMemory } from "../scroll.js";
 import { Button, Empty, ErrorBox, IconButton, MultiSelect, Select, Spinner } from "../ui.js";
-import { MOST } from "./compare.js";
 import { FILTERS, FilterChips, Filters, clearFilters } from "./jobsfilters.js";
 import { JobsTable, Pager, jobColumns } from "./jobstable.js";
 
@@ -127,7 +126,7 @@ function useAsked(rows, reload) {
 function PickedBar({ rows, picked, clear, ask }) {
   const names = [...picked];
   const going = rows.filter((job) => picked.has(jobName(job)) && !hasEnded(job.status));
-  const few = names.length < 2 || names.length > MOST;
+  const few = names.length < COMPARE_LEAST || names.length > COMPARE_MOST;
   const cancel = async () => {
     if (await cancelJobs(going)) ask(going, "cancel");
   };
@@ -137,7 +136,7 @@ function PickedBar({ rows, picked, clear, ask }) {
       kind="primary"
       icon="compare"
       disabled=${few}
-      title=${few ? t("jobs.compare_how_many", { most: MOST }) : undefined}
+      title=${few ? t("jobs.compare_how_many", { most: COMPARE_MOST }) : undefined}
       onClick=${() => compare(names)}
       >${t("action.compare")}<//
     >
@@ -179,7 +178,7 @@ function useRowKeys({ rows, picked, setPicked, search }) {
       setPicked(next);
     },
     c: () => {
-      if (picked.size >= 2 && picked.size <= MOST) compare([...picked]);
+      if (picked.size >= COMPARE_LEAST && picked.size <= COMPARE_MOST) compare([...picked]);
     },
   });
   return { current, first: () => move(rows.length ? -current : 0) };
