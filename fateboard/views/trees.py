@@ -12,7 +12,8 @@ from fateboard.views.cells import finite, mapping, names, numbers, sequence, tex
 from fateboard.views.context import Context
 
 _SITE = re.compile(r"(guest|host|arbiter)[:_](\S{1,64})", re.ASCII)
-_GUEST_ONLY, _HOST_ONLY = 0, 1
+_PLAN = re.compile(r"(?P<kind>\d)[_-](?P<party>\S{1,64})", re.ASCII)
+_GUEST_ONLY, _HOST_ONLY = "0", "1"
 _BOX = -1
 """Id of a box that stands for another party's splits."""
 
@@ -122,10 +123,10 @@ def planned(context: Context, index: int, guest: str) -> str:
     )
     if at >= len(plan):
         return ""
-    kind, _, party = plan[at].partition("-")
-    if whole(kind) == _GUEST_ONLY:
-        return guest
-    return f"host:{party}" if whole(kind) == _HOST_ONLY else ""
+    found = _PLAN.fullmatch(plan[at])
+    if found is None or found["kind"] not in (_GUEST_ONLY, _HOST_ONLY):
+        return ""
+    return guest if found["kind"] == _GUEST_ONLY else f"host:{found['party']}"
 
 
 def tree(context: Context, index: int) -> Tree:

@@ -109,7 +109,7 @@ def test_trees_of_another_party_in_a_mix_are_said_to_be_so():
     leaves = [{"id": at, "isLeaf": True, "weight": 0.5, "sitename": "host:10000"} for at in (3, 4)]
     model = {
         "trees": [GUEST_TREE, {"tree": leaves, "leafCount": {"3": 7}}, {"tree": []}],
-        "treePlan": ["0--1", "1-10000", "1-10000"],
+        "treePlan": ["0_-1", "1_10000", "1-10000"],
     }
     shown = context(model)
     known = views.tree(shown, 1)
@@ -127,7 +127,7 @@ def test_trees_of_another_party_in_a_mix_are_said_to_be_so():
 
 
 def test_layered_trees_are_nobodys_alone():
-    assert views.tree(context({"trees": [GUEST_TREE], "treePlan": ["3-10000"]}), 0).notices == []
+    assert views.tree(context({"trees": [GUEST_TREE], "treePlan": ["3_10000"]}), 0).notices == []
 
 
 def test_a_tree_that_is_not_there_is_a_notice():
