@@ -13,6 +13,8 @@ import { ShortcutsDialog } from "./shortcuts.js";
 import { setTheme, theme } from "./theme.js";
 import { Button, ConfirmHost, Empty, ErrorBox, IconButton, Menu, Spinner, Toasts } from "./ui.js";
 
+/** @import {Session} from "./types.js" */
+
 /** Pages by the first word of the address. Each module exports `Page({query})`.
  * @type {Record<string, {load: () => Promise<any>, title: () => string, nav?: string}>} */
 const PAGES = {
@@ -124,7 +126,7 @@ function ThemeMenu() {
   />`;
 }
 
-/** @param {{session: import("./types.js").Session}} props */
+/** @param {{session: Session}} props */
 function UserMenu({ session: who }) {
   const access = { viewer: t("access.viewer"), operator: t("access.operator"), admin: t("access.admin") };
   const items = [
@@ -142,7 +144,7 @@ function UserMenu({ session: who }) {
   />`;
 }
 
-/** @param {{current: string, who: import("./types.js").Session, help: () => void, skip: () => void}} props */
+/** @param {{current: string, who: Session, help: () => void, skip: () => void}} props */
 function Bar({ current, who, help, skip }) {
   return html`<header class="bar">
     <button type="button" class="skip" onClick=${skip}>${t("nav.skip")}</button>
@@ -164,16 +166,31 @@ function Bar({ current, who, help, skip }) {
   </header>`;
 }
 
+const PAGES_OF_ONE_JOB = ["dashboard", "details", "disclosure", "about"];
+
+/** The page that an address leads to: a share link's reader sees one job alone.
+ * @param {string} page @param {Session} who */
+function pageFor(page, who) {
+  if (who.job && !PAGES_OF_ONE_JOB.includes(page)) return "dashboard";
+  return NAMES_OF_HOME.includes(page) ? HOME : page;
+}
+
+/** @param {Session} who */
+function sharedJob(who) {
+  const [job_id, role, party_id] = (who.job ?? "").split("/");
+  return { job_id, role, party_id };
+}
+
 export function Shell() {
   const [help, setHelp] = useState(false);
   const main = useRef(/** @type {HTMLElement | null} */ (null));
-  const who = /** @type {import("./types.js").Session} */ (session.value);
+  const who = /** @type {Session} */ (session.value);
   const { page, query } = route.value;
-  const name = NAMES_OF_HOME.includes(page) ? HOME : page;
+  const name = pageFor(page, who);
   const title = PAGES[name]?.title() ?? t("page.unknown");
   useEnded(!who.job);
   useEffect(() => {
-    if (name !== page) navigate(HOME, query.lang ? { lang: query.lang } : {}, { replace: true });
+    if (name !== page) navigate(name, who.job ? sharedJob(who) : {}, { replace: true });
   }, [name, page]);
   useEffect(() => {
     document.title = query.job_id ? `${query.job_id} · Distaff` : `${title} · Distaff`;
@@ -189,7 +206,7 @@ export function Shell() {
   return html`<${Bar} current=${PAGES[name]?.nav ?? ""} who=${who} help=${() => setHelp(true)} skip=${skip} />
     <${Banner} session=${who} />
     <main ref=${main} tabindex="-1" class=${`page page-${name}`}>
-      <${CurrentPage} name=${name} query=${query} />
+      ${name === page && html`<${CurrentPage} name=${name} query=${query} />`}
     </main>
     <${Toasts} />
     <${ConfirmHost} />
