@@ -71,6 +71,7 @@ def _wanted(job: str, role: str, party: str, kind: str) -> dict[str, object]:
     body = logs.wanted(key, kind, component)
     check_here(board().flow, key)
     follower = board().hub.poller(f"job:{job}/{role}/{party}")
-    if isinstance(follower, JobPoller):
+    # Who asks for the last line alone wants to know how many there are, and reads no further.
+    if isinstance(follower, JobPoller) and request.args.get("begin") != "-1":
         follower.follow(kind, component)
     return body
