@@ -44,7 +44,7 @@ export function DataView({ path, component }) {
       <span class="grow"></span>
       ${data.total > LIMITS[0] && html`<${Select} label=${t("job.data.limit")} value=${String(limit)} onChange=${(/** @type {string} */ id) => setLimit(Number(id))}
         options=${LIMITS.map((n) => ({ id: String(n), label: integer(n) }))} />`}
-      <${Button} icon="download" href=${apiUrl(`${path}/data.tar.gz`)} download>${t("job.data.download")}<//>
+      <${Button} icon="download" href=${apiUrl(`${path}/data.tar.gz`)} download="">${t("job.data.download")}<//>
     </div>
     <${DataTable} key=${`${component}.${table}`} columns=${columns} rows=${rows} pageSize=${0} filename=${`${component}_${data.names[table] || "data"}`}
       caption=${t("job.data.caption", { component })} />

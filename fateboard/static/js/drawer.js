@@ -89,7 +89,7 @@ function Panel({ tab, job, component, status, node }) {
   if (tab === "model") return html`<${ModelView} path=${path} module=${node.module} />`;
   if (tab === "messages") return html`<${DisclosureView} job=${job} component=${component} />`;
   if (tab === "log") {
-    return html`<${LogView} path=${jobPath(key)} topic=${jobTopic(key)} component=${component} line=${query.line}
+    return html`<${LogView} path=${jobPath(key)} topic=${jobTopic(key)} component=${component} line=${query.line} live=${status === "running" || status === "waiting"}
       type=${query.log || (status === "failed" ? "componentError" : "componentInfo")}
       onType=${(/** @type {string} */ type) => setQuery({ log: type, line: "" })} onLine=${(/** @type {string} */ line) => setQuery({ line })}
       linkTo=${(/** @type {number} */ line) => link(route.value.page, { ...route.value.query, line })} />`;
@@ -105,7 +105,7 @@ function ModelView({ path, module }) {
   const [sought, setSought] = useState("");
   if (!wanted) {
     return html`<${Empty} icon="archive" title=${t("job.model.heavy")} hint=${t("job.model.heavy_hint")}
-      action=${html`<${Button} onClick=${() => setWanted(true)}>${t("job.model.load")}<//> <${Button} icon="download" href=${apiUrl(`${path}/model.json`)} download>${t("job.model.download")}<//>`} />`;
+      action=${html`<${Button} onClick=${() => setWanted(true)}>${t("job.model.load")}<//> <${Button} icon="download" href=${apiUrl(`${path}/model.json`)} download="">${t("job.model.download")}<//>`} />`;
   }
   if (error?.status === 404) return html`<${Empty} icon="archive" title=${t("job.model.none")} hint=${error.hint || t("job.model.none_hint")} />`;
   if (error) return html`<${ErrorBox} error=${error} retry=${reload} />`;
@@ -113,7 +113,7 @@ function ModelView({ path, module }) {
   if (!Object.keys(data).length) return html`<${Empty} icon="archive" title=${t("job.model.none")} hint=${t("job.model.none_hint")} />`;
   return html`<div class="model">
     <div class="job-bar"><${SearchBox} value=${sought} onInput=${setSought} label=${t("job.model.filter")} />
-      <span class="grow"></span><${Button} icon="download" href=${apiUrl(`${path}/model.json`)} download>${t("job.model.download")}<//></div>
+      <span class="grow"></span><${Button} icon="download" href=${apiUrl(`${path}/model.json`)} download="">${t("job.model.download")}<//></div>
     <${JsonTree} value=${data} sought=${sought} open=${1} />
   </div>`;
 }

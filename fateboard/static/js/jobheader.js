@@ -191,9 +191,9 @@ function Actions({ detail, reload }) {
     ${mayAct() && ended && html`<${Menu} label=${t("job.rerun")} text=${t("job.rerun")} icon="rerun" items=${again} align="right" />`}
     ${mayAct() && html`<${IconButton} icon="share" label=${t("job.share")} onClick=${() => setSharing(true)} />`}
     <${Menu} label=${t("job.download")} icon="download" align="right" items=${[
-      { label: t("job.download.dsl"), icon: "graph", href: apiUrl(`${path}/dsl`), download: true },
-      { label: t("job.download.conf"), icon: "list", href: apiUrl(`${path}/conf`), download: true },
-      { label: t("job.download.logs"), icon: "log", href: apiUrl(`${path}/logs.tar.gz`), download: true },
+      { label: t("job.download.dsl"), icon: "graph", href: apiUrl(`${path}/dsl`), download: "" },
+      { label: t("job.download.conf"), icon: "list", href: apiUrl(`${path}/conf`), download: "" },
+      { label: t("job.download.logs"), icon: "log", href: apiUrl(`${path}/logs.tar.gz`), download: "" },
     ]} />
     ${sharing && html`<${ShareDialog} job=${job} onClose=${() => setSharing(false)} />`}
   </div>`;

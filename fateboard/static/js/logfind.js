@@ -19,20 +19,23 @@ function levelWord(level) {
 }
 
 /**
- * @param {{stream: import("./logview").Stream, from: number, total: number,
+ * @param {{stream: import("./logview").Stream, from: number,
  *   sought: {text: string, regex: boolean, level: string, line: number},
  *   setSought: (next: any) => void, show: (number: number) => void}} props
  */
-export function FindBar({ stream, from, total, sought, setSought, show }) {
+export function FindBar({ stream, from, sought, setSought, show }) {
   const [result, setResult] = useState({ ordinal: 0, count: -1, error: "" });
   const turn = useRef(0);
   const { text, regex, level, line } = sought;
+  // Sought is what comes after the line `start`, or before it; 0 stands for the whole log.
   const find = async (/** @type {"next" | "previous"} */ direction, /** @type {number} */ start) => {
     if (!text && !level) return;
     turn.current += 1;
     const mine = turn.current;
     try {
-      const found = await get(logPath(stream, "/find", { text, regex: regex ? 1 : 0, level, from: start, direction }));
+      const ask = (/** @type {number} */ from) => get(logPath(stream, "/find", { text, regex: regex ? 1 : 0, level, from, direction }));
+      let found = await ask(start);
+      if (!found.number && found.count) found = await ask(0); // past the last one, or before the first: around
       if (mine !== turn.current) return;
       setResult({ ordinal: found.ordinal, count: found.count, error: "" });
       setSought((/** @type {any} */ before) => ({ ...before, line: found.number }));
@@ -47,11 +50,11 @@ export function FindBar({ stream, from, total, sought, setSought, show }) {
       setSought((/** @type {any} */ before) => ({ ...before, line: 0 }));
       return undefined;
     }
-    const timer = setTimeout(() => find("next", Math.max(1, line || from)), TYPING_MS);
+    const timer = setTimeout(() => find("next", Math.max(0, (line || from) - 1)), TYPING_MS);
     return () => clearTimeout(timer);
   }, [text, regex, level]);
-  const next = () => find("next", line && line < total ? line + 1 : 1);
-  const previous = () => find("previous", line > 1 ? line - 1 : total);
+  const next = () => find("next", line);
+  const previous = () => find("previous", line);
   const keys = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter") (event.shiftKey ? previous : next)();
     else if (event.key === "Escape" && text) setSought({ ...sought, text: "" });

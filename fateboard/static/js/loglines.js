@@ -8,7 +8,7 @@
 export const CHUNK = 250;
 const HELD = 40;
 const TALLEST = 6_000_000;
-const HEAD = /^\[([A-Z]+)\] \[([^\]]+)\](?: \[\d+\])?(?: \[[^\]]*\])?(?: -)? ?(?:\[([^\]]+)\] \[line:(\d+)\]: )?/;
+const HEAD = /^\[([A-Z]+)\] \[([^\]]+)\](?: \[[^\]]*\]){0,2} - (?:\[([^\]]+)\] \[line:(\d+)\]: )?/;
 
 /** Lines by number, in chunks; those used longest ago go, so that memory stays flat. */
 export class Lines {

@@ -18,6 +18,7 @@ import { ErrorBox, IconButton, Toggle, copyText, toast } from "./ui.js";
 
 const ROW = 20;
 const LAST_MS = 1500;
+const FOLLOWED_MS = 1500;
 const COPIED_MOST = 5000;
 const PARTY = ["partyError", "partyWarning", "partyInfo", "partyDebug"];
 const SCHEDULE = ["jobSchedule", "jobScheduleError"];
@@ -38,8 +39,12 @@ export function logPath(stream, what = "", query = {}) {
   return `${stream.path}/logs/${stream.type}${what}?${asked}`;
 }
 
-/** The lines held of a stream, and how to have more. @param {Stream} stream @param {number} start line to open at, 0 the end */
-function useLines(stream, start) {
+/** @param {import("./types").Event} event */
+const hasEnded = ({ kind, body }) => kind === "ended" || (kind === "job" && ENDED.includes(body.status));
+
+/** The lines held of a stream, and how to have more. @param {Stream} stream @param {number} start line to open at, 0 the end
+ * @param {boolean} live whether it may grow */
+function useLines(stream, start, live) {
   const held = useRef(new Lines());
   const asked = useRef(new Set());
   const [, draw] = useState(0);
@@ -76,13 +81,24 @@ function useLines(stream, start) {
         draw((n) => n + 1);
       }
       // Nobody tells of lines that come after the end: they are asked for once.
-      if (event.kind === "ended" || (event.kind === "job" && ENDED.includes(event.body.status))) {
+      if (hasEnded(event)) {
         clearTimeout(last);
         last = setTimeout(() => ask(-1, 0), LAST_MS);
       }
     });
     return () => { stop(); clearTimeout(last); };
   }, [key]);
+  useEffect(() => {
+    if (!live) return undefined;
+    // The server watches a log for who reads it while the stream is open: it may have opened late.
+    let timer = setTimeout(() => ask(-2, 0), FOLLOWED_MS);
+    const seen = () => {
+      clearTimeout(timer);
+      if (!document.hidden) timer = setTimeout(() => ask(-2, 0), FOLLOWED_MS);
+    };
+    document.addEventListener("visibilitychange", seen);
+    return () => { clearTimeout(timer); document.removeEventListener("visibilitychange", seen); };
+  }, [key, live]);
   const ensure = (/** @type {number} */ begin, /** @type {number} */ end) => {
     const wanted = held.current.missing(begin, end);
     if (wanted) ask(...wanted);
@@ -155,15 +171,15 @@ function useScroll(box, scale, room, follows) {
 /**
  * @param {{path: string, topic: string, component?: string, type: string, onType: (type: string) => void,
  *   line?: string, onLine: (line: string) => void, linkTo: (line: number) => string,
- *   extra?: any}} props
+ *   live: boolean, extra?: any}} props
  */
-export function LogView({ path, topic, component = "", type, onType, line, onLine, linkTo, extra = null }) {
+export function LogView({ path, topic, component = "", type, onType, line, onLine, linkTo, live, extra = null }) {
   const types = component ? COMPONENT : [...PARTY, ...SCHEDULE];
   const stream = { path, topic, type: types.includes(type) ? type : component ? "componentInfo" : "partyInfo", component };
   return html`<section class="log" aria-label=${t("job.log.label")}>
     <${Streams} stream=${stream} groups=${component ? [["", COMPONENT]] : [[t("job.log.party"), PARTY], [t("job.log.schedule"), SCHEDULE]]}
       onType=${onType} extra=${extra} />
-    <${Reader} key=${logPath(stream)} ...${{ stream, line, onLine, linkTo }} />
+    <${Reader} key=${logPath(stream)} ...${{ stream, line, onLine, linkTo, live }} />
   </section>`;
 }
 
@@ -173,15 +189,19 @@ function Streams({ stream, groups, onType, extra }) {
   useEffect(() => {
     let here = true;
     const types = groups.flatMap((/** @type {any} */ group) => group[1]);
-    for (const type of types) {
-      get(logPath({ ...stream, type }, "", { begin: -1 }))
-        .then((found) => here && setTotals((before) => ({ ...before, [type]: found.total })), () => {});
-    }
+    const count = () => {
+      for (const type of types) {
+        get(logPath({ ...stream, type }, "", { begin: -1 }))
+          .then((found) => here && setTotals((before) => ({ ...before, [type]: found.total })), () => {});
+      }
+    };
+    count();
     const stop = subscribe(stream.topic, (event) => {
       const { type, component, total } = event.kind === "log" ? event.body : {};
       if (types.includes(type) && (component || "") === stream.component) {
         setTotals((before) => ({ ...before, [type]: total }));
       }
+      if (hasEnded(event)) count();
     });
     return () => { here = false; stop(); };
   }, [stream.path, stream.component]);
@@ -202,13 +222,13 @@ function levelOf(type) {
   return /(Error|Warning|Debug)$/.exec(type)?.[1].toUpperCase() || "INFO";
 }
 
-/** @param {{stream: Stream, line?: string, onLine: (line: string) => void, linkTo: (line: number) => string}} props */
-function Reader({ stream, line, onLine, linkTo }) {
+/** @param {{stream: Stream, line?: string, onLine: (line: string) => void, linkTo: (line: number) => string, live: boolean}} props */
+function Reader({ stream, line, onLine, linkTo, live }) {
   const marked = range(line);
   const box = useRef(/** @type {any} */ (null));
   const [wrap, setWrap] = useState(localStorage.getItem("board.log.wrap") === "1");
   const [sought, setSought] = useState({ text: "", regex: false, level: "", line: 0 });
-  const log = useLines(stream, marked?.[0] || 0);
+  const log = useLines(stream, marked?.[0] || 0, live);
   const room = useRoom(box);
   const total = log.held.total;
   const scale = bar(total, ROW, room);
@@ -240,7 +260,7 @@ function Reader({ stream, line, onLine, linkTo }) {
   };
   const visible = Array.from({ length: Math.max(0, Math.min(count, total - first)) }, (_, n) => first + n + 1);
   const ends = scroll.top >= scale.last - 0.01 && total > room / ROW;
-  return html`<div class="log-tools"><${FindBar} ...${{ stream, sought, setSought, show, total }} from=${first + 1} />
+  return html`<div class="log-tools"><${FindBar} ...${{ stream, sought, setSought, show }} from=${first + 1} />
     <${Actions} ...${{ stream, log, scroll, wrap, setWrap, marked, visible }} show=${(/** @type {number} */ number) => { show(number); opened.current = String(number); onLine(String(number)); }} /></div>
     ${log.error && html`<${ErrorBox} error=${log.error} retry=${() => log.ask(-CHUNK, 0)} />`}
     <div class="log-box" ref=${box} tabindex="0" role="region" aria-label=${t("job.log.lines", { n: integer(total) })}

@@ -12,7 +12,7 @@ import { html, useState } from "../html.js";
 import { say, t } from "../i18n.js";
 import { JobHeader, keyQuery, mayAct, rerunJob } from "../jobheader.js";
 import { useKeys } from "../keys.js";
-import { jobPath, jobTopic, useJob } from "../livejob.js";
+import { ENDED, jobPath, jobTopic, useJob } from "../livejob.js";
 import { LogView } from "../logview.js";
 import { link, navigate, route, setQuery } from "../router.js";
 import { Split } from "../split.js";
@@ -123,7 +123,7 @@ function Overview({ detail, query, onSelect }) {
 function JobLog({ detail, query, extra = null }) {
   const { job } = detail;
   const first = detail.failure?.mine ? "partyError" : "partyInfo";
-  return html`<${LogView} path=${jobPath(job)} topic=${jobTopic(job)} type=${query.log || first} line=${query.line} extra=${extra}
+  return html`<${LogView} path=${jobPath(job)} topic=${jobTopic(job)} type=${query.log || first} line=${query.line} extra=${extra} live=${!ENDED.includes(job.status)}
     onType=${(/** @type {string} */ log) => setQuery({ log, line: "" })} onLine=${(/** @type {string} */ line) => setQuery({ log: query.log || first, line })}
     linkTo=${(/** @type {number} */ line) => link("dashboard", { ...keyQuery(job), show: "log", log: query.log || first, line })} />`;
 }
