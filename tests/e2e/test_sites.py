@@ -118,6 +118,26 @@ def test_every_sites_audit_log_verifies_and_tells_what_left(sites):
         told = site.distaff("audit", "report", "--job", reply["jobId"])
         assert "bytes left this site" in told
         assert "hetero_glm.is_converged" in told
+    views = {role: disclosed(site, reply["jobId"], role) for role, site in sites.items()}
+    for role, mine in views.items():
+        assert mine
+        for other, theirs in views.items():
+            me, peer = (f"{r} {PARTIES[r]}" for r in (role, other))
+            assert messages(mine, "out", me, peer) == messages(theirs, "in", me, peer)
+
+
+def disclosed(site, job_id, role):
+    """What left one party and came to it, by its own site's log."""
+    report = site.post("audit/report", job_id=job_id, role=role, party_id=PARTIES[role])["data"]
+    assert report["verified"] is True
+    return report["lines"]
+
+
+def messages(lines, direction, src, dst):
+    """How many messages of each name went that way, and how large they were."""
+    wanted = (direction, src, dst)
+    found = [line for line in lines if (line["direction"], line["src"], line["dst"]) == wanted]
+    return {(x["component"], x["message"]): (x["count"], x["bytes"]) for x in found}
 
 
 def until_training(node, job_id):
