@@ -239,8 +239,9 @@ def stream(
     goes on; else it begins with how things stand."""
     with hub.watching(names):
         first = hub.after(names, since) if resumed else None
+        reached = since if resumed else hub.last()  # what passed before is no news
         events = hub.snapshot(names, since) if first is None else first
-        reached = max([since if resumed else 0, *(event.number for event in events)])
+        reached = max([reached, *(event.number for event in events)])
         yield from events
         quiet_since = time.monotonic()
         while not hub.closed and not gone():

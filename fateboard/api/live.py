@@ -51,10 +51,11 @@ def events() -> Response:
     known = hub.touch(names)
     if not known:
         hub.wait(names, since, FIRST_WAIT_S)
+    reached = hub.last()
     found = hub.after(names, since) if since else None
     if found is None:
         found = hub.snapshot(names, since)
-    last = max([since, *(event.number for event in found)])
+    last = max([reached, *(event.number for event in found)])
     return answer({"events": [live.told(event, words) for event in found], "last": last})
 
 

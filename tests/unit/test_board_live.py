@@ -84,6 +84,36 @@ def test_one_that_missed_too_much_begins_with_how_things_stand(hub):
         again.close()
 
 
+class Ending:
+    """Ends something at its second step, and goes on in the same state."""
+
+    steps = 0
+
+    def pause_s(self):
+        return 0.01
+
+    def step(self):
+        self.steps += 1
+        if self.steps == 2:
+            yield "state", "", "over"
+            yield "ended", "", "this"
+
+
+def test_what_passed_before_is_told_to_nobody_who_comes_later():
+    hub = Hub(lambda _name: Ending())
+    with hub.watching(["a"]):
+        ended = until(lambda: [e for e in hub.after(["a"], 0) or [] if e.kind == "ended"])[0]
+        until(lambda: len(hub.snapshot(["a"], 0)) == 2)  # the state, and that fateflow is up
+        for since in (0, ended.number):
+            events = live.stream(hub, ["a"], since, False, lambda: False)
+            kinds = [next(events).kind, next(events).kind]
+            threading.Timer(0.2, lambda: hub._tell(hub._topics["a"], "new", "", since)).start()
+            assert [*kinds, next(events).kind] == ["flow", "state", "new"]
+            hub._topics["a"].state.pop(("new", ""))
+            events.close()
+    hub.close()
+
+
 def test_numbers_of_an_earlier_process_are_older():
     before = Hub(lambda _name: Counting()).last()
     time.sleep(0.002)
