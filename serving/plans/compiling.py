@@ -36,7 +36,6 @@ from serving.plans.linear import Linear
 from serving.plans.outcomes import Reading, relabelled
 from serving.plans.plan import Input, Placed, Plan, Stage
 from serving.plans.predictors import Outcome, Predictor, threshold_of
-from serving.plans.sealed import SealedGuest, SealedHost, is_shared
 from serving.plans.sources import source
 from serving.plans.transforms import Step
 from serving.plans.trees import Trees
@@ -251,6 +250,8 @@ def _glm(family: Family, kind: type[LinearModel]) -> Callable[[_Component, Flow]
 
 def _sshe(family: Family, kind: type[LinearModel]) -> Callable[[_Component, Flow], Flow]:
     def maker(of: _Component, before: Flow) -> Flow:
+        from serving.plans.sealed import SealedGuest, SealedHost, is_shared  # loads cryptography
+
         model, step = of.fitted(kind), _instances(before)
         outcome, hosts = _glm_outcome(of, model), of.building.model.hosts
         if not is_shared(model, of.role):

@@ -21,8 +21,7 @@ from serving.plans.faults import BadPart, NeedsKey, Problem
 from serving.plans.outcomes import Reading, Scores
 from serving.plans.parsing import Column, Frame, Missing, Reader
 from serving.plans.parts import Expected, HostPart, Received
-from serving.plans.predictors import Own, Predictor
-from serving.plans.sealed import SealedGuest, SealedHost
+from serving.plans.predictors import KeyHolder, KeyOwner, Own, Predictor
 from serving.plans.sources import Source
 from serving.plans.transforms import Run
 
@@ -82,7 +81,7 @@ class Plan:
         self._placed = tuple(placed)
         self._by_name = {one.component: one for one in placed}
         self._reader = Reader([c for one in inputs for c in one.source.columns])
-        self._is_sealed = any(isinstance(one.predictor, SealedHost) for one in placed)
+        self._is_sealed = any(isinstance(one.predictor, KeyHolder) for one in placed)
         self._expected: dict[str, dict[str, Expected]] = {}
         for one in placed:
             for host in one.predictor.hosts:
@@ -160,7 +159,7 @@ class Plan:
         found: dict[str, parts.Contribution] = {}
         for one in self._placed:
             predictor, own = one.predictor, state.own[one.component]
-            if isinstance(predictor, SealedHost):
+            if isinstance(predictor, KeyHolder):
                 if predictor.knows(key):
                     found[one.component] = predictor.sealed(own, key)
             elif one.is_shared:
@@ -174,7 +173,7 @@ class Plan:
         none is needed. Raises BadPart."""
         key = ""
         for one in self._placed:
-            if isinstance(one.predictor, SealedHost):
+            if isinstance(one.predictor, KeyHolder):
                 content = setup.get(one.component)
                 key = key if content is None else one.predictor.take(content)
         return key
@@ -186,7 +185,7 @@ class Plan:
         raised NeedsKey). Nothing for most models."""
         key, found = "", dict[str, bytes]()
         for one in self._placed:
-            if isinstance(one.predictor, SealedGuest) and host in one.predictor.hosts:
+            if isinstance(one.predictor, KeyOwner) and host in one.predictor.hosts:
                 key, found[one.component] = one.predictor.setup()
         return key, found
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from federatedml.lr_model import Label
 from serving.codes import Code
 from serving.plans.faults import Problem
 from serving.plans.kernels import MISSING, UNFIT
-from serving.plans.parts import Contribution, Expected, Received
+from serving.plans.parts import Contribution, Expected, Received, Sealed
 from serving.plans.transforms import Floats, Table
 
 Status = NDArray[np.uint8]
@@ -60,6 +60,24 @@ class Predictor(Protocol):
     def expected(self, host: str, /) -> Expected: ...
 
     def merged(self, own: Own, answers: Answers, /) -> Floats: ...
+
+
+@runtime_checkable
+class KeyOwner(Protocol):
+    """A guest's predictor that sends a host something once; see ``sealed``."""
+
+    def setup(self) -> tuple[str, bytes]: ...
+
+
+@runtime_checkable
+class KeyHolder(Protocol):
+    """A host's predictor that needs it."""
+
+    def take(self, setup: bytes) -> str: ...
+
+    def knows(self, key: str) -> bool: ...
+
+    def sealed(self, own: Own, key: str) -> Sealed: ...
 
 
 def problem(component: str, status: int, *, strict: bool) -> Problem | None:
