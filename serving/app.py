@@ -108,12 +108,12 @@ class Serving:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         servers = [self._site_server(), self._party_server()]
-        for server in servers:
-            await server.start()
         http = self._http_server()
         answering = asyncio.ensure_future(http.serve())
         watching = asyncio.ensure_future(self._watch_routes())
         await self.life.restore()
+        for server in servers:  # not before: other parties would hear that nothing is loaded
+            await server.start()
         _log.info(
             "serving: REST http://%s:%s, models %s, parties %s",
             self.settings.host,

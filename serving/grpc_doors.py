@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import msgspec
 import orjson
+from google.protobuf.message import DecodeError
 
 from federation import certificate
 from federation.fate_serving import common_service_pb2 as common
@@ -298,8 +299,7 @@ def _service(
 ) -> grpc.GenericRpcHandler:
     handlers = {
         method: grpc.unary_unary_rpc_method_handler(
-            _guarded(handler, answer),  # type: ignore[arg-type]
-            request_deserializer=question.FromString,
+            _guarded(handler, question, answer),  # type: ignore[arg-type]
             response_serializer=answer.SerializeToString,
         )
         for method, (handler, question, answer) in methods.items()
@@ -307,23 +307,31 @@ def _service(
     return grpc.method_handlers_generic_handler(name, handlers)
 
 
-def _guarded(handler: Handler, answer: type[Any]) -> Handler:
-    """What nobody foresaw ends as a code, its trace in our log."""
+def _guarded(handler: Handler, question: type[Any], answer: type[Any]) -> Handler:
+    """Bytes that are no message, and what nobody foresaw, end as a code."""
 
-    async def guarded(request: Any, context: Any) -> Any:
+    async def guarded(content: bytes, context: Any) -> Any:
+        try:
+            request = question.FromString(content)
+        except DecodeError:
+            return _failed(answer, Code.BAD_PARAMETER, f"no {question.DESCRIPTOR.name}")
         try:
             return await handler(request, context)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 (any failure is an answer)
             _log.exception("a call failed")
-            told = f"internal error: {type(error).__name__}"
-            names = answer.DESCRIPTOR.fields_by_name
-            if "statusCode" in names:
-                return answer(statusCode=int(Code.SYSTEM), message=told)
-            body = orjson.dumps({"retcode": int(Code.SYSTEM), "retmsg": told})
-            if answer is proxy.Packet:
-                return proxy.Packet(header=request.header, body=proxy.Data(value=body))
-            return answer(body=body) if "body" in names else answer()
+            return _failed(answer, Code.SYSTEM, f"internal error: {type(error).__name__}")
 
     return guarded
+
+
+def _failed(answer: type[Any], code: Code, told: str) -> Any:
+    """A code in whatever shape a service answers."""
+    names = answer.DESCRIPTOR.fields_by_name
+    if "statusCode" in names:
+        return answer(statusCode=int(code), message=told)
+    if "retcode" in names:
+        return answer(retcode=int(code), message=told)
+    body = orjson.dumps({"retcode": int(code), "retmsg": told, "data": {}, "flag": 0})
+    return answer(body=proxy.Data(value=body) if answer is proxy.Packet else body)

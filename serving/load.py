@@ -61,6 +61,8 @@ class Connection:
 
     async def ask(self, body: bytes) -> bytes:
         """The answer's body. Raises OSError, asyncio.IncompleteReadError."""
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()  # the server ended it while nothing was asked
         if self._streams is None:
             self._streams = await asyncio.open_connection(self.host, self.port)
         reader, writer = self._streams

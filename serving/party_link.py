@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 FAILURES = 5
 PROBE_S = 0.5
 PROBE_LIMIT_S = 0.5
+CALLS_END_S = 10.0
 _HEALTH = "/grpc.health.v1.Health/Check"
 _OPTIONS = (
     ("grpc.max_send_message_length", LARGEST),
@@ -49,6 +50,7 @@ class Way:
         self.failures = 0
         self._open()
         self._probing: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -79,16 +81,21 @@ class Way:
 
     async def _probe(self) -> None:
         try:
-            while True:
-                await self._channel.close(None)
-                self._open()
-                if await self._alive():
-                    break
+            self._replace(CALLS_END_S)
+            while not await self._alive():
                 await asyncio.sleep(PROBE_S)
+                self._replace(0)
         finally:
             self._probing = None
         self.failures = 0
         _log.warning("party %s at %s answers again", self.party_id, self.endpoint)
+
+    def _replace(self, grace_s: float) -> None:
+        """A fresh channel; calls that wait on the old one may end within the grace."""
+        closing = asyncio.ensure_future(self._channel.close(grace_s))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._open()
 
     async def _alive(self) -> bool:
         check: Any = self._channel.unary_unary(_HEALTH, bytes, bytes)

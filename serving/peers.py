@@ -241,9 +241,10 @@ class Lane:
             else:
                 for waiting in group:
                     _fail(waiting, fault)
-        except Exception as error:  # noqa: BLE001 (every waiting request must get its answer)
+        except BaseException as error:  # every waiting request must get its answer
             for waiting in group:
                 _fail(waiting, ServingFault(Code.SYSTEM, type(error).__name__))
+            raise
         else:
             for waiting, part in zip(group, found.rows, strict=True):
                 if not waiting.future.done():
