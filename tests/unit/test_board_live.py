@@ -107,7 +107,7 @@ def test_what_passed_before_is_told_to_nobody_who_comes_later():
         for since in (0, ended.number):
             events = live.stream(hub, ["a"], since, False, lambda: False)
             kinds = [next(events).kind, next(events).kind]
-            threading.Timer(0.2, lambda: hub._tell(hub._topics["a"], "new", "", since)).start()
+            threading.Timer(0.2, hub._tell, [hub._topics["a"], "new", "", since]).start()
             assert [*kinds, next(events).kind] == ["flow", "state", "new"]
             hub._topics["a"].state.pop(("new", ""))
             events.close()
