@@ -209,7 +209,7 @@ METRIC_NAMES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     module=st.sampled_from(MODULES),
     role=st.sampled_from(["guest", "host", "arbiter", "?"]),
