@@ -137,6 +137,8 @@ function liveNames(blocks) {
 }
 
 const RELOAD_PAUSE_MS = 1500;
+/** How often a view without live curves is asked for: its losses may be another party's. */
+const LOOK_AGAIN_MS = 4000;
 
 /** Asks for the view again when its component ends or logs something that no curve appends.
  * @param {JobKey} job @param {string} component @param {boolean} live @param {View | undefined} view
@@ -164,9 +166,13 @@ function useLiveView(job, component, live, view, reload) {
       const appended = liveNames(latest.current.view?.blocks ?? []);
       if (!appended.includes(`${event.body.namespace}/${event.body.name}`)) soon();
     });
+    const looking = setInterval(() => {
+      if (!document.hidden && !liveNames(latest.current.view?.blocks ?? []).length) latest.current.reload();
+    }, LOOK_AGAIN_MS);
     return () => {
       stop();
       clearTimeout(timer);
+      clearInterval(looking);
     };
   }, [job.job_id, job.role, job.party_id, component, live]);
   const was = useRef(live);

@@ -17,7 +17,7 @@ import { NODE_HEIGHT, NODE_WIDTH, depthOf, layout, neighbour, pathTo } from "./t
 const HEIGHT = 480;
 const MARGIN = 24;
 const LARGEST = 1.1;
-const LEGIBLE = 0.7;
+const LEGIBLE = 0.62;
 const MOST_OPEN = 6;
 const LETTERS = 18;
 const SHAPES = 5;
