@@ -87,6 +87,11 @@ def test_a_site_shows_only_its_own_party(sites):
     finished(sites, reply["jobId"])
     rows = sites["host"].post("job/query", job_id=reply["jobId"])["data"]
     assert {row["f_role"] for row in rows} == {"host"}
+    seen = {}
+    for role, site in sites.items():
+        at = {"job_id": reply["jobId"], "role": role, "party_id": PARTIES[role]}
+        seen[role] = set(site.post("tracking/job/data_view", **at)["data"]["dataset"])
+    assert seen == {"guest": {"guest", "host"}, "host": {"host"}, "arbiter": set()}
 
 
 def test_a_gateway_killed_and_restarted_does_not_stop_the_job(sites):

@@ -134,5 +134,5 @@ def test_a_thousand_jobs(site, call):
     call("job/list/job", {**asked, "limit": 50})
     a_page = time.perf_counter() - began
     # 0.1 s and 0.03 s on a quiet machine; others may run beside this
-    assert all_of_them < 0.6
-    assert a_page < 0.3
+    assert all_of_them < 1.5
+    assert a_page < 0.8
