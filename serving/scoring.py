@@ -198,17 +198,17 @@ def difference(ours: RowAnswer, theirs: RowAnswer) -> float | None:
     return max(gaps) if gaps and all(math.isfinite(gap) for gap in gaps) else None
 
 
-def kept_part(model: Loaded, *, key: str, setup: Mapping[str, bytes]) -> dict[str, Any] | None:
-    """A host's part of its kept rows; None if it kept none.
-
-    Raises NeedsSetup, ServingFault (108).
-    """
+def kept_part(model: Loaded, *, key: str, setup: Mapping[str, bytes]) -> dict[str, Any]:
+    """What a guest compares when it is bound: the shapes of this host's trees, and its part of the
+    kept rows if it kept some. Raises NeedsSetup, ServingFault (108)."""
+    plan: Plan = model.plan
+    told: dict[str, Any] = {FINGERPRINTS: plan.fingerprints(model.party_id)}
     if model.kept is None:
-        return None
+        return told
     try:
         if setup:
-            key = model.plan.take(setup)
-        return selftest.part(model.plan, model.kept, key)
+            key = plan.take(setup)
+        return {**selftest.part(plan, model.kept, key), **told}
     except NeedsKey:
         raise NeedsSetup from None
     except (BadPart, selftest.SelfTestFailed) as error:
@@ -217,16 +217,29 @@ def kept_part(model: Loaded, *, key: str, setup: Mapping[str, bytes]) -> dict[st
 
 def compared(model: Loaded, answers: Mapping[str, Mapping[str, Any] | None]) -> str:
     """What the comparison of a guest's kept rows with training's scores says, in words; "" if a
-    party kept none. Raises ServingFault (109)."""
+    party kept none. answers: of every host, None of one that is no process of ours.
+
+    Raises ServingFault (109): trees of another training, other scores.
+    """
+    plan: Plan = model.plan
     there = {host: answer for host, answer in answers.items() if answer is not None}
-    if model.kept is None or not model.kept.detail or len(there) < len(model.plan.hosts):
+    for host, answer in there.items():
+        if answer.get(FINGERPRINTS) != plan.fingerprints(host):
+            raise ServingFault(
+                Code.BIND, f"host {host} has a model of another training; the old binding stays"
+            )
+    kept = [answer for answer in there.values() if "columns" in answer]
+    if model.kept is None or not model.kept.detail or len(kept) < len(plan.hosts):
         return ""
     try:
-        return selftest.compare(model.plan, model.kept, there)
+        return selftest.compare(plan, model.kept, there)
     except selftest.SelfTestFailed as error:
         raise ServingFault(
             Code.BIND, f"self-test of {model.key}: {error}; the old binding stays"
         ) from None
+
+
+FINGERPRINTS = "fingerprints"
 
 
 def _defaults(policy: Policy, rows: Sequence[Row]) -> Answer:
