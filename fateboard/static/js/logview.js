@@ -145,6 +145,7 @@ function useScroll(box, scale, room, follows) {
     else settle(at.current.top);
   }, [follow, scale.last, scale.height, room]);
   const moved = () => {
+    if (!box.current) return; // a scroll event of a log that is closed by now
     const place = box.current.scrollTop;
     if (Math.abs(place - at.current.own) <= 1) return;
     // Where the bar cannot go further is the end, also while a sideways bar comes or goes.
