@@ -371,3 +371,19 @@ def test_names_of_other_parties_do_nothing(site: Site) -> None:
     expect(rows(page)).to_have_count(1)
     expect(page.locator(".job-name")).to_have_text(scripted_jobs.NASTY)
     assert page.locator("main img").count() == 0
+
+
+def test_a_share_link_shows_its_job_alone(site: Site, open_page: Callable[..., Page]) -> None:
+    page = site.page(user="anna")
+    expect(rows(page)).to_have_count(20)
+    key = {"job_id": scripted_jobs.BIG, "role": "guest", "party_id": "9999"}
+    headers = {"Origin": site.url}
+    url = f"{site.url}/api/v1/share"
+    made = page.context.request.post(url, data={**key, "days": 1}, headers=headers)
+    guest = open_page()
+    guest.goto(made.json()["url"])
+    for name in ("history", "running", "compare"):
+        guest.goto(f"{site.url}/#/{name}")
+        expect(guest).to_have_url(re.compile(f"#/dashboard.job_id={scripted_jobs.BIG}"))
+        expect(guest.locator("main")).to_contain_text(scripted_jobs.BIG)
+    assert guest.get_by_role("navigation", name="Main").count() == 0
