@@ -45,6 +45,7 @@ def linear(x: Any, at: Any, w: Any, b: Any, limit: float, out: Any, status: Any)
                 continue
             if abs(value) > limit:
                 status[i] |= 2
+                continue
             for c in range(w.shape[0]):
                 out[i, c] += w[c, j] * value
         for c in range(w.shape[0]):
