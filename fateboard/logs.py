@@ -19,6 +19,9 @@ TYPES = (
 LEVELS = ("", "ERROR", "WARNING", "INFO", "DEBUG", "CRITICAL")
 MOST_LINES = 2_000
 PIECE = 5_000
+BLOCK = 500
+BLOCK_S = 5.0
+"""Lines that were counted do not change."""
 LONGEST_TEXT = 500
 _LEVEL = re.compile(r"\[?(DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b")
 
@@ -42,20 +45,33 @@ def size(flow: Flow, body: dict[str, Any]) -> int:
     return integer(mapping(flow.shared("log/size", body).data).get("size")) or 0
 
 
-def lines(flow: Flow, body: dict[str, Any], begin: int, end: int | None) -> LogLines:
-    """Lines ``begin`` to ``end``, both included; a negative ``begin`` counts from the end."""
-    total = size(flow, body)
+def lines(
+    flow: Flow, body: dict[str, Any], begin: int, end: int | None, known: int = 0
+) -> LogLines:
+    """Lines ``begin`` to ``end``, both included; a negative ``begin`` counts from the end.
+
+    known: how many lines there were lately; a log is not measured again for what is within."""
+    within = end is not None and 0 < begin <= end <= known
+    total = known if within else size(flow, body)
     if begin < 0:
         begin, end = max(1, total + begin + 1), None
     begin = max(1, begin)
     end = min(total, begin + MOST_LINES - 1, total if end is None else end)
     if end < begin:
         return LogLines(lines=[], total=total)
-    return LogLines(lines=cut(flow, body, begin, end), total=total)
+    return LogLines(lines=cut(flow, body, begin, end, total), total=total)
 
 
-def cut(flow: Flow, body: dict[str, Any], begin: int, end: int) -> list[LogLine]:
-    return _numbered(flow.shared("log/cat", {**body, "begin": begin, "end": end}).data, begin, end)
+def cut(flow: Flow, body: dict[str, Any], begin: int, end: int, total: int) -> list[LogLine]:
+    """Asked for in blocks that begin at the same lines for everybody: those who follow a log from
+    different lines on share one answer."""
+    found: list[LogLine] = []
+    for first in range((begin - 1) // BLOCK * BLOCK + 1, end + 1, BLOCK):
+        last = min(first + BLOCK - 1, total)
+        asked = {**body, "begin": first, "end": last}
+        block = flow.shared("log/cat", asked, keep_s=BLOCK_S).data
+        found += _numbered(block, max(first, begin), min(last, end))
+    return found
 
 
 def _numbered(found: Any, begin: int, end: int) -> list[LogLine]:

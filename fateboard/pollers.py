@@ -67,7 +67,7 @@ class JobsPoller:
 
 
 class JobPoller:
-    """One job as one party sees it."""
+    """One job as one party sees it. totals: lines of each log that somebody follows."""
 
     def __init__(self, flow: Flow, key: JobKey) -> None:
         self._flow, self._key = flow, key
@@ -77,6 +77,7 @@ class JobPoller:
         self._asked_at: dict[str, float] = {}
         self._followed: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._lock = threading.Lock()
+        self.totals: dict[tuple[str, str], int] = {}
 
     def pause_s(self) -> float:
         if self._status in ENDED:
@@ -154,7 +155,7 @@ class JobPoller:
                 self._followed.move_to_end(which)
         for kind, component in due:
             body = logs.wanted(self._key, kind, component)
-            total = logs.size(self._flow, body)
+            total = self.totals[kind, component] = logs.size(self._flow, body)
             body_of = LogGrown(type=kind, component=component, total=total)
             yield "log", f"{kind}/{component}", body_of
 

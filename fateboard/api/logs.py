@@ -25,7 +25,14 @@ LARGEST = 1 << 31
 def lines(job: str, role: str, party: str, kind: str) -> Response:
     begin = asked.number("begin", -50, -logs.MOST_LINES, LARGEST)
     end = asked.optional_number("end", 0, LARGEST)
-    return answer(logs.lines(board().flow, _wanted(job, role, party, kind), begin, end))
+    body, known = _wanted(job, role, party, kind), 0
+    follower = board().hub.poller(f"job:{job}/{role}/{party}")
+    if isinstance(follower, JobPoller):
+        which = (kind, str(body["component_name"]))
+        if begin != -1:  # who asks for the last line alone wants to know how many there are
+            follower.follow(*which)
+        known = follower.totals.get(which, 0)
+    return answer(logs.lines(board().flow, body, begin, end, known))
 
 
 @blueprint.get("/logs/<name:kind>/find")
@@ -70,8 +77,4 @@ def _wanted(job: str, role: str, party: str, kind: str) -> dict[str, object]:
         raise Refused(400, "log_component", kind=kind)
     body = logs.wanted(key, kind, component)
     check_here(board().flow, key)
-    follower = board().hub.poller(f"job:{job}/{role}/{party}")
-    # Who asks for the last line alone wants to know how many there are, and reads no further.
-    if isinstance(follower, JobPoller) and request.args.get("begin") != "-1":
-        follower.follow(kind, component)
     return body
