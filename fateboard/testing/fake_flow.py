@@ -201,7 +201,32 @@ def _list_tasks(flow: FakeFlow, body: Body) -> Body:
     return {"data": {"tasks": found, "count": len(found)}}
 
 
+def _live_dependency(live: jobs.Live) -> Body:
+    components = live.dsl["components"]
+    above = {
+        name: [
+            {"component_name": up, "type": kind, "up_output_info": ["data", at]}
+            for kind, given in component.get("input", {}).get("data", {}).items()
+            for up, at in (_output_at(components, text) for text in given)
+        ]
+        for name, component in components.items()
+    }
+    return {
+        "component_list": list(components),
+        "component_module": {name: made["module"] for name, made in components.items()},
+        "component_need_run": {name: name not in live.idle for name in components},
+        "dependencies": {name: found for name, found in above.items() if found},
+    }
+
+
+def _output_at(components: Body, text: str) -> tuple[str, int]:
+    name, output = text.split(".")
+    return name, components[name]["output"]["data"].index(output)
+
+
 def _dependency(flow: FakeFlow, body: Body) -> Body:
+    if body["job_id"] == jobs.LIVE:
+        return {"data": _live_dependency(flow.live)}
     tasks = _list_tasks(flow, body)["data"]["tasks"]
     names = list(dict.fromkeys(task["component_name"] for task in tasks))
     chain = {
@@ -287,8 +312,8 @@ def _stop(flow: FakeFlow, body: Body) -> Body:
 
 
 def _rerun(flow: FakeFlow, body: Body) -> Body:
-    del body
-    flow.live.canceled, flow.live.fails_at = False, ""
+    if body["job_id"] == jobs.LIVE:
+        flow.live.rerun(body["component_name"])
     return {}
 
 

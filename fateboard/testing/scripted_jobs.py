@@ -115,14 +115,38 @@ def task(job_id: str, name: str, module: str, at: tuple[str, str], **given: Any)
 
 
 class Live:
-    """A job of eight components on a clock: each takes ``step_s``; ``fails_at`` names the one
-    that fails. ``seconds`` is how long it has run; below 0 it waits."""
+    """A job on a clock, of the components of a DSL: each takes ``step_s``; ``fails_at`` names the
+    one that fails. ``clock`` tells how long it has run; below 0 it waits. passed: components whose
+    status is pass. idle: those that no party runs."""
 
-    def __init__(self, seconds: Callable[[], float], step_s: float, fails_at: str = "") -> None:
-        self.seconds, self.step_s, self.fails_at = seconds, step_s, fails_at
-        self.names = [f"{module.lower()}_0" for module in LIVE_MODULES]
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        step_s: float,
+        fails_at: str = "",
+        *,
+        dsl: dict[str, Any] | None = None,
+        passed: frozenset[str] = frozenset(),
+        idle: frozenset[str] = frozenset(),
+    ) -> None:
+        self.clock, self.step_s, self.fails_at = clock, step_s, fails_at
+        self.dsl = dsl or dsl_of(list(LIVE_MODULES))
+        self.passed, self.idle = passed, idle
+        self.names = list(self.dsl["components"])
         self.begun_ms = 1_767_225_600_000
         self.canceled = False
+        self.version = 0
+        self._before_s = 0.0
+
+    def seconds(self) -> float:
+        return self.clock() - self._before_s
+
+    def rerun(self, component: str) -> None:
+        """From a component on; all for a name that is none."""
+        begins = self.names.index(component) if component in self.names else 0
+        self._before_s = self.clock() - begins * self.step_s
+        self.version += 1
+        self.canceled, self.fails_at = False, ""
 
     def ended(self) -> int:
         """How many components have ended."""
@@ -150,7 +174,7 @@ class Live:
         return row(
             LIVE,
             *at,
-            of_modules=LIVE_MODULES,
+            dsl=self.dsl,
             create_time=self.begun_ms,
             status=status,
             progress=100 * self.ended() // len(self.names),
@@ -161,7 +185,7 @@ class Live:
         )
 
     def tasks(self, at: tuple[str, str]) -> list[dict[str, Any]]:
-        return [self._task(at, index) for index in range(len(self.names))]
+        return [self._task(at, n) for n, name in enumerate(self.names) if name not in self.idle]
 
     def _task(self, at: tuple[str, str], index: int) -> dict[str, Any]:
         done, name = self.ended(), self.names[index]
@@ -172,11 +196,14 @@ class Live:
         elif index == done and self.status() == "running":
             status = "running"
         over = index < done
+        if over and name in self.passed:
+            status = "pass"
         return task(
             LIVE,
             name,
-            LIVE_MODULES[index],
+            self.dsl["components"][name]["module"],
             at,
+            task_version=self.version,
             status=status,
             party_status=status,
             start_time=begun if status != "waiting" else None,

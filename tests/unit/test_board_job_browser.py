@@ -133,6 +133,8 @@ def test_a_failure_says_where_and_why_and_leads_to_the_log(site: Site, page: Pag
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_contain_text("Run again from heterolr_0?")
     page.get_by_role("dialog").get_by_role("button", name="Run again").click()
+    expect(node(page, "running")).to_have_count(1)
+    flow.clock.advance(10)
     expect(node(page, "success")).to_have_count(len(jobs.LIVE_MODULES))
     assert flow.counts["job/rerun"] == 1
 
