@@ -49,6 +49,8 @@ def table(rows: list[list[Any]], columns: list[Column], **more: Any) -> blocks.T
 
 
 NUMBER = "number"
+FREEZE_S = 20
+"""Far more than it takes; a table drawn whole takes minutes."""
 
 
 def first_column(page: Page) -> list[str]:
@@ -62,7 +64,7 @@ def test_large_tables_draw_only_what_is_in_sight(drawn: Drawn) -> None:
     started = time.monotonic()
     page = drawn.show(wide)
     page.wait_for_selector("tbody td")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < FREEZE_S
     assert page.locator("td").count() < 2000
     box = page.locator(".dt-scroll")
     box.evaluate("box => box.scrollTo(box.scrollWidth, box.scrollHeight)")
@@ -409,7 +411,7 @@ def test_trees_are_picked_walked_folded_and_saved(drawn: Drawn) -> None:
     page = drawn.show(forest(500))
     expect(page.locator(".forest button")).to_have_count(500)
     page.wait_for_selector('[data-node="0"]')
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < FREEZE_S
     page.get_by_role("combobox", name="Depth").select_option("7")
     expect(page.locator(".tree-node")).to_have_count(255)
     assert page.locator("main img").count() == 0

@@ -49,6 +49,7 @@ const SPARE_PIXELS = 160;
 const SEARCH_FROM = 8;
 const MOST_STRETCHED = 1.5;
 const SCROLL_BAR = 14;
+const EMPTY_HEIGHT = 64;
 /** Share of the box that frozen columns may take, so that others are in sight. */
 const STAYING_MOST = 0.45;
 /** The same each time, so that what depends on it stays. @type {never[]} */
@@ -363,7 +364,7 @@ export function DataTable(props) {
   const cells = (/** @type {Cell[]} */ row, /** @type {number} */ index) =>
     inSight(layout, (at) => drawCell(layout, row[layout.order[at]] ?? null, index, at));
   const wide = layout.starts[layout.order.length] > view.room - 2;
-  const height = HEAD_HEIGHT + (sight + footer.length) * ROW_HEIGHT + (wide ? SCROLL_BAR : 2);
+  const height = HEAD_HEIGHT + (sight + footer.length) * ROW_HEIGHT + (shown.length ? 0 : EMPTY_HEIGHT) + (wide ? SCROLL_BAR : 2);
   const scrolls = shown.length > sight || wide;
 
   return html`<div class="dt" data-rows=${rows.length} data-shown=${shown.length}>

@@ -137,9 +137,11 @@ export function ComboBlock({ block, context }) {
     draw=${(/** @type {"png" | "svg"} */ type) => picture(comboOption({ block, colours, say, alone: true }), type)}
     context=${context}
   >
-    <div class="chart-box" tabindex="0" role="group" aria-label=${label} ...${on}>
-      <${Drawing} option=${option} height=${HEIGHT} onReady=${(/** @type {any} */ instance) => (chart.current = instance)} />
-      <${Tooltip} tip=${tip} />
-    </div>
+    ${block.categories.length === 0
+      ? html`<p class="chart-empty">${t("blocks.no_points")}</p>`
+      : html`<div class="chart-box" tabindex="0" role="group" aria-label=${label} ...${on}>
+          <${Drawing} option=${option} height=${HEIGHT} onReady=${(/** @type {any} */ instance) => (chart.current = instance)} />
+          <${Tooltip} tip=${tip} />
+        </div>`}
   <//>`;
 }

@@ -167,16 +167,20 @@ export function curveOption({ block, drawn, view, logarithmic, say, colours, alo
   const label = (/** @type {boolean | undefined} */ percent) => (/** @type {number} */ value) => (percent ? `${number(value * 100)}%` : number(value));
   const x = axisStyle(colours, say(block.x.label));
   const y = axisStyle(colours, say(block.y.label));
+  const ends = (/** @type {[number, number]} */ [low, high]) => ({
+    showMinLabel: pretty(low) ? undefined : false,
+    showMaxLabel: pretty(high) ? undefined : false,
+  });
   return {
     textStyle: text,
     title: alone && block.title ? { text: say(block.title), left: 12, top: 8, textStyle: { ...text, fontSize: 15 } } : undefined,
     legend: alone ? { type: "scroll", top: 34, left: 12, data: drawn.map((curve) => curve.label), textStyle: { ...text, fontSize: 11 } } : undefined,
     grid: { left: 56, right: 18, top: alone ? 70 : 12, bottom: 44 },
-    xAxis: { ...x, type: "value", min: view.x[0], max: view.x[1], minInterval: block.x.integer ? 1 : undefined, nameGap: 26, axisLabel: { ...x.axisLabel, formatter: label(block.x.percent) } },
-    yAxis: { ...y, type: logarithmic ? "log" : "value", min: view.y[0], max: view.y[1], nameGap: 42, axisLabel: { ...y.axisLabel, formatter: label(block.y.percent), showMinLabel: !pretty(view.y[0]) ? false : undefined, showMaxLabel: !pretty(view.y[1]) ? false : undefined } },
+    xAxis: { ...x, type: "value", min: view.x[0], max: view.x[1], minInterval: block.x.integer ? 1 : undefined, nameGap: 26, axisLabel: { ...x.axisLabel, formatter: label(block.x.percent), ...ends(view.x) } },
+    yAxis: { ...y, type: logarithmic ? "log" : "value", min: view.y[0], max: view.y[1], nameGap: 42, axisLabel: { ...y.axisLabel, formatter: label(block.y.percent), ...ends(view.y) } },
     series: [...diagonal, ...faint, ...solid, ...markSeries(block, drawn, view, colours, say)],
   };
 }
 
-/** Whether a number is short enough to stand at the end of an axis. @param {number} value */
-const pretty = (value) => String(value).length <= 4;
+/** Whether a number is round enough to stand at the end of an axis. @param {number} value */
+const pretty = (value) => Number.isInteger(value * 4);

@@ -7,6 +7,8 @@
 export const PICKED_MOST = 80;
 const SMALLEST = 13;
 const LARGEST = 36;
+/** Brightness above which dark letters are easier to read than white ones. */
+const INK_TURNS = 118;
 
 /** The values of a block. Raises RangeError if they do not fit its rows and columns. @param {HeatMap} block @returns {Matrix} */
 export function matrixOf(block) {
@@ -56,7 +58,7 @@ export function scale(low, high, colours) {
     const end = up ? to : from;
     const mixed = middle.map((channel, index) => Math.round(channel + (end[index] - channel) * share));
     const bright = (mixed[0] * 299 + mixed[1] * 587 + mixed[2] * 114) / 1000;
-    return { fill: `rgb(${mixed.join(",")})`, ink: bright > 140 ? "#10151c" : "#ffffff" };
+    return { fill: `rgb(${mixed.join(",")})`, ink: bright > INK_TURNS ? "#10151c" : "#ffffff" };
   };
 }
 
