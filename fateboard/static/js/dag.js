@@ -3,13 +3,13 @@
  *
  * @typedef {import("./types").Dag} Dag
  * @typedef {import("./types").Task} Task
- * @typedef {import("./daglayout").Placed} Placed
+ * @typedef {import("./daglayout").Placed & {names: Map<string, string>}} Placed names: as drawn
  * @typedef {import("./daglayout").PlacedNode} PlacedNode
  * @typedef {import("./daglayout").PlacedPort} PlacedPort
  */
 
 import { lasted, useNow } from "./clock.js";
-import { WIDEST, fit, neighbour, nodeWidth, place, revealed, shorten, zoomed } from "./daglayout.js";
+import { fit, neighbour, nodeWidth, place, revealed, shorten, zoomed } from "./daglayout.js";
 import { duration } from "./format.js";
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
@@ -17,6 +17,7 @@ import { Icon } from "./icons.js";
 import { statusWord } from "./ui.js";
 
 const STEP = 1.25;
+const TEXT = 52; // what of a node is not its name
 const MARKS = {
   success: "M3.5 8.5l3 3 6-6.5",
   failed: "M4.5 4.5l7 7m0-7l-7 7",
@@ -44,12 +45,18 @@ function portWord(port, input) {
   return input ? t("job.port.data_in", { name }) : t("job.port.data_out", { name });
 }
 
-/** In the font in which names are drawn. @param {Dag} dag */
-function longestName(dag) {
+/** How wide a name is, in the font in which names are drawn. @returns {(name: string) => number} */
+function measure() {
   const pen = document.createElement("canvas").getContext("2d");
-  if (!pen) return 0;
-  pen.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
-  return Math.max(...dag.nodes.map((node) => pen.measureText(node.name.slice(0, 60)).width));
+  if (pen) pen.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
+  return (name) => pen?.measureText(name).width || 0;
+}
+
+/** As much of a name as a node holds. @param {string} name @param {(name: string) => number} width @param {number} room */
+function fitted(name, width, room) {
+  let letters = Math.min(name.length, 80);
+  while (letters > 1 && width(shorten(name, letters)) > room) letters -= 1;
+  return shorten(name, letters);
 }
 
 /** The layout, once the library is here; it moves only if the graph does. @param {Dag} dag */
@@ -61,7 +68,13 @@ function usePlaced(dag) {
     import("../vendor/dagre.js").then((library) => here && setDagre(library));
     return () => { here = false; };
   }, []);
-  return useMemo(() => (dagre ? place(dag, dagre, nodeWidth(longestName(dag))) : null), [dagre, shape]);
+  return useMemo(() => {
+    if (!dagre) return null;
+    const width = measure();
+    const placed = place(dag, dagre, nodeWidth(Math.max(0, ...dag.nodes.map((node) => width(node.name.slice(0, 80))))));
+    const names = new Map([...placed.nodes.values()].map(({ name, w }) => [name, fitted(name, width, w - TEXT)]));
+    return { ...placed, names };
+  }, [dagre, shape]);
 }
 
 /**
@@ -199,7 +212,7 @@ function Canvas({ dag, placed, tasks, selected, onSelect, onRerun }) {
           const at = /** @type {PlacedNode} */ (placed.nodes.get(node.name));
           const task = state.get(node.name);
           const status = look(task?.status, node.need_run);
-          return html`<${Node} key=${node.name} ...${{ node, at, task, status, now, point }}
+          return html`<${Node} key=${node.name} ...${{ node, at, task, status, now, point }} label=${placed.names.get(node.name)}
             selected=${node.name === selected} near=${near.has(node.name)} first=${node.name === home}
             onOpen=${open} onFocus=${setFocused}
             onRerun=${onRerun && ["failed", "canceled", "timeout"].includes(status) ? onRerun : null} />`;
@@ -223,8 +236,7 @@ function neighbours(placed, name) {
 }
 
 /** @param {any} props */
-function Node({ node, at, task, status, now, point, selected, near, first, onOpen, onFocus, onRerun }) {
-  const letters = at.w < WIDEST ? node.name.length : Math.floor((at.w - 50) / 8);
+function Node({ node, at, label, task, status, now, point, selected, near, first, onOpen, onFocus, onRerun }) {
   const ran = task && status !== "" ? lasted(task, now) : null;
   const clock = ran != null && ["running", "success", "failed", "canceled", "timeout"].includes(status) ? duration(ran) : "";
   const note = status === "" ? t("job.dag.not_run") : node.module;
@@ -233,13 +245,13 @@ function Node({ node, at, task, status, now, point, selected, near, first, onOpe
     <g role="button" tabindex=${first ? 0 : -1} data-component=${node.name} aria-pressed=${selected}
         aria-label=${words.filter(Boolean).join(", ")} onClick=${() => onOpen(node.name)}
         onFocus=${() => onFocus(node.name)}
-        ...${status === "" ? point(t("job.dag.not_run_why")) : node.name.length > letters ? point(node.name) : {}}>
+        ...${status === "" ? point(t("job.dag.not_run_why")) : label !== node.name ? point(node.name) : {}}>
       <rect class="dag-box" x=${at.x} y=${at.y} width=${at.w} height=${at.h} rx="8" />
       <g transform=${`translate(${at.x + 10} ${at.y + 11})`} class="dag-mark">
         <circle cx="12" cy="12" r="12" />
         ${(status in MARKS) && html`<path transform="translate(4 4)" d=${/** @type {any} */ (MARKS)[status]} />`}
       </g>
-      <text class="dag-name" x=${at.x + 42} y=${at.y + 20}>${shorten(node.name, letters)}</text>
+      <text class="dag-name" x=${at.x + 42} y=${at.y + 20}>${label}</text>
       <text class="dag-note" x=${at.x + 42} y=${at.y + 36}>${shorten(note, Math.floor((at.w - 52) / 6.2) - clock.length)}</text>
       <text class="dag-time" x=${at.x + at.w - 10} y=${at.y + 36}>${clock}</text>
       ${status === "running" && html`<rect class="dag-moving" x=${at.x + 8} y=${at.y + at.h - 4} width=${at.w - 16} height="2" rx="1" />`}

@@ -13,8 +13,7 @@
 
 export const HEIGHT = 46;
 const [RANK_GAP, NODE_GAP, MARGIN] = [34, 16, 12];
-export const WIDEST = 290;
-const [NARROWEST, FURNITURE] = [160, 56];
+const [NARROWEST, WIDEST, FURNITURE] = [160, 290, 56];
 const FOOT = 30; // where the legend stands
 const [SMALLEST, LARGEST] = [0.1, 2.5];
 

@@ -98,7 +98,7 @@ function Verdict({ found, us, component, job, page }) {
     </div>
     <div class="verdict-side">
       <${Verified} verified=${found.verified} />
-      ${page && html`<${Button} small icon="download" class="no-print" onClick=${() => print()}>${t("disclosure.print")}<//>`}
+      ${page && html`<${Button} small icon="download" data-print="no" onClick=${() => print()}>${t("disclosure.print")}<//>`}
     </div>
   </header>`;
 }
@@ -136,7 +136,7 @@ function Readable({ lines, us }) {
       ? html`<p>${t("disclosure.readable_none")}</p>`
       : html`<p class="muted">${t("disclosure.readable_help", { us })}</p>
         <ol class="statements">${told.map((one, n) => html`<${Statement} key=${one.reveals} one=${one} later=${!all && n >= FIRST} />`)}</ol>
-        ${told.length > FIRST && !all && html`<${Button} small class="no-print" icon="chevron_down" onClick=${() => setAll(true)}>${t("disclosure.readable_all", { n: told.length })}<//>`}`}
+        ${told.length > FIRST && !all && html`<${Button} small data-print="no" icon="chevron_down" onClick=${() => setAll(true)}>${t("disclosure.readable_all", { n: told.length })}<//>`}`}
   </section>`;
 }
 
@@ -187,6 +187,10 @@ function Messages({ lines, job, component }) {
     <${DataTable} columns=${columns} rows=${rows} pageSize=${page(rows.length)} facets=${["direction", "component", "peer", "kind", "result"].filter((id) => columns.some((column) => column.id === id))}
       search rowClass=${(/** @type {number} */ row) => (happened(lines[row]) ? "" : "off")}
       filename=${`${job.job_id}_${job.role}_${job.party_id}${component && `_${component}`}_disclosure`} caption=${t("disclosure.record")} />
+    <table class="print-only" aria-hidden="true">
+      <thead><tr>${columns.map((column) => html`<th key=${column.id}>${column.label}</th>`)}</tr></thead>
+      <tbody>${rows.map((row, n) => html`<tr key=${n}>${row.map((value, at) => html`<td key=${at}>${columns[at].id === "size" ? bytes(Number(value)) : value}</td>`)}</tr>`)}</tbody>
+    </table>
   </section>`;
 }
 
