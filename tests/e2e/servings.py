@@ -22,7 +22,7 @@ KEPT = "data_transform_0,intersection_0,hetero_lr_0"
 
 
 class Serving:
-    """One ``python -m serving``. options: of its serving.json."""
+    """One ``python -m serving``. role: "" of a standalone one. options: of its serving.json."""
 
     def __init__(self, home: Path, role: str, **options: Any) -> None:
         self.home, self.role = home, role
@@ -45,8 +45,9 @@ class Serving:
         ports = ("--port", self.http, "--grpc-port", self.grpc, "--party-port", self.party)
         command = [sys.executable, "-m", "serving", "--home", self.home, *ports]
         with (self.home / "log").open("ab") as log:
+            own = ("--party", PARTIES[self.role]) if self.role else ()
             self.process = subprocess.Popen(
-                [str(part) for part in (*command, "--party", PARTIES[self.role])],
+                [str(part) for part in (*command, *own)],
                 stdout=log,
                 stderr=log,
             )

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e import fate_client
 from tests.e2e.conftest import vertical_job, write_parties
+from tests.e2e.servings import Serving, post, request
 
 pytestmark = [pytest.mark.fate_client, pytest.mark.timeout(600)]
 
@@ -295,6 +296,44 @@ def test_8_the_pipeline_sdk_fits_deploys_and_predicts(client):
     assert told["coef"] == told["weights"] == ["x0", "x1", "x2"]
     assert told["auc"] > 0.9
     assert told["table"] == ["table_name", "table_namespace"]
+
+
+def test_10_load_and_bind_reach_servings_that_then_answer(node, client, trained, tmp_path):
+    model = trained["data"]["model_info"]
+    train = ("--model-id", model["model_id"], "--model-version", model["model_version"])
+    told = client.flow("model", "deploy", *train, "--cpn-list", ",".join(["reader_0", *KEPT]))
+    adapter = {"path": str(client.folder / "host.csv"), "id": "id"}
+    serving = Serving(tmp_path / "serving", "", adapter="csv", adapter_options=adapter)
+    serving.start()
+    parties = {"guest": [9999], "host": [10000], "arbiter": [10000]}
+    conf = {
+        "initiator": {"party_id": "9999", "role": "guest"},
+        "role": parties,
+        "job_parameters": {
+            "model_id": model["model_id"],
+            "model_version": told["data"]["model_version"],
+        },
+        "servings": [f"127.0.0.1:{serving.grpc}"],
+    }
+    try:
+        loaded = client.flow("model", "load", "-c", client.json_file("load.json", conf))
+        assert loaded["data"]["guest"] == {"9999": 0}
+        assert loaded["data"]["host"] == {"10000": 0}
+        named = {**conf, "service_id": "by-client"}
+        bound = client.flow("model", "bind", "-c", client.json_file("bind_model.json", named))
+        assert bound["retmsg"] == "service id is by-client"
+        features = {"x0": 0.1, "x1": -0.2, "x2": 0.3}
+        asked = request("by-client", features, "customer-20")
+        status, answer = post(f"{serving.url}/federation/v1/inference", asked)
+        assert (status, answer["retcode"]) == (200, 0)
+        assert 0 < answer["data"]["score"] < 1
+        ours = ("-c", str(client.folder / "bind_model.json"))
+        assert "by-client is free" in node.flow("model", "unbind", *ours).stdout
+        assert post(f"{serving.url}/federation/v1/inference", asked)[1]["retcode"] == 104
+        node.flow("model", "unload", *ours)
+        assert serving.status()["models"] == []
+    finally:
+        serving.stop()
 
 
 def test_9_fates_own_short_test_passes(client, tables):
