@@ -1,11 +1,47 @@
 /** What opens below a button: menus and lists of check boxes. */
 
-import { html, useEffect, useId, useRef, useState } from "./html.js";
+import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Icon } from "./icons.js";
 
-/** Open state that ends with Escape, a click elsewhere, or when focus leaves. */
-export function usePopover() {
+const GAP = 4;
+const EDGE = 8;
+
+/** Keeps an open list beside its button, above everything: nothing clips it or lies over it.
+ * @param {boolean} open @param {{current: HTMLElement | null}} root @param {"left" | "right"} align */
+function usePlaced(open, root, align) {
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => {
+    const element = list.current;
+    if (!open || !element) return;
+    element.showPopover();
+    const place = () => {
+      const at = root.current?.getBoundingClientRect();
+      if (!at) return;
+      const { offsetWidth: width, offsetHeight: height } = element;
+      const left = align === "right" ? at.right - width : at.left;
+      const below = at.bottom + GAP + height <= innerHeight || at.top < height + GAP;
+      element.style.left = `${Math.max(EDGE, Math.min(left, innerWidth - width - EDGE))}px`;
+      element.style.top = `${below ? at.bottom + GAP : at.top - GAP - height}px`;
+    };
+    place();
+    const size = new ResizeObserver(place);
+    size.observe(element);
+    addEventListener("scroll", place, { capture: true, passive: true });
+    addEventListener("resize", place);
+    return () => {
+      size.disconnect();
+      removeEventListener("scroll", place, { capture: true });
+      removeEventListener("resize", place);
+    };
+  }, [open, align]);
+  return list;
+}
+
+/** What opens below a button: `root` is around both, `list` is the element with `popover="manual"`.
+ * It ends with Escape, a click elsewhere, or when focus leaves.
+ * @param {"left" | "right"} [align] */
+export function usePopover(align = "left") {
   const [open, setOpen] = useState(false);
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
@@ -33,7 +69,7 @@ export function usePopover() {
       document.removeEventListener("keydown", escape, true);
     };
   }, [open]);
-  return { open, setOpen, root };
+  return { open, setOpen, root, list: usePlaced(open, root, align) };
 }
 
 /** Moves focus among the elements of a list by arrow keys.
@@ -57,9 +93,8 @@ function arrows(event, list, selector) {
  *   download?: boolean | string, onSelect?: () => void} | null)[]}} props
  */
 export function Menu({ label, icon, text, items, caret = true, align = "left", kind = "plain", disabled = false }) {
-  const { open, setOpen, root } = usePopover();
+  const { open, setOpen, root, list } = usePopover(align);
   const id = useId();
-  const list = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
     if (!open) return;
     const first = list.current?.querySelector('[aria-checked="true"], [role^="menuitem"]');
@@ -94,7 +129,8 @@ export function Menu({ label, icon, text, items, caret = true, align = "left", k
     </button>
     ${open &&
     html`<div
-      class=${`popover menu popover-${align}`}
+      class="popover menu"
+      popover="manual"
       id=${id}
       role="menu"
       aria-label=${label}
@@ -143,7 +179,7 @@ const FILTER_FROM = 9;
  *   quiet?: boolean}} props quiet: that something is chosen is nothing to notice
  */
 export function MultiSelect({ label, values, onChange, options, icon, align = "left", quiet = false }) {
-  const { open, setOpen, root } = usePopover();
+  const { open, setOpen, root, list } = usePopover(align);
   const [filter, setFilter] = useState("");
   const id = useId();
   const shown = options.filter((option) =>
@@ -166,8 +202,15 @@ export function MultiSelect({ label, values, onChange, options, icon, align = "l
       <${Icon} name="chevron_down" size=${14} />
     </button>
     ${open &&
-    html`<div class=${`popover check-list popover-${align}`} id=${id} role="group" aria-label=${label}
-      onKeyDown=${(/** @type {KeyboardEvent} */ event) => arrows(event, root.current, ".check-list input")}>
+    html`<div
+      class="popover check-list"
+      popover="manual"
+      id=${id}
+      role="group"
+      aria-label=${label}
+      ref=${list}
+      onKeyDown=${(/** @type {KeyboardEvent} */ event) => arrows(event, list.current, "input")}
+    >
       ${options.length >= FILTER_FROM &&
       html`<input
         class="check-filter"

@@ -12,7 +12,7 @@ import { IconButton } from "../ui.js";
  * @param {{label: unknown, title?: string, active?: boolean, right?: boolean, children?: unknown}} props
  */
 export function Popover({ label, title, active, right, children }) {
-  const { open, setOpen, root } = usePopover();
+  const { open, setOpen, root, list } = usePopover(right ? "right" : "left");
   return html`<span class="popover-root" ref=${root}>
     <button
       type="button"
@@ -23,7 +23,7 @@ export function Popover({ label, title, active, right, children }) {
     >
       <span class="b-chosen">${label}</span><${Icon} name="chevron_down" size=${12} />
     </button>
-    ${open && html`<div class=${`popover b-panel popover-${right ? "right" : "left"}`}>${children}</div>`}
+    ${open && html`<div class="popover b-panel" popover="manual" ref=${list}>${children}</div>`}
   </span>`;
 }
 

@@ -86,7 +86,7 @@ export function Filters({ query, facets, inputRef, onEnter }) {
 /** A button with a small form below it.
  * @param {{label: string, active: boolean, children: (close: () => void) => any}} props */
 function FormPopover({ label, active, children }) {
-  const { open, setOpen, root } = usePopover();
+  const { open, setOpen, root, list } = usePopover();
   const close = () => {
     setOpen(false);
     /** @type {HTMLElement | null | undefined} */ (root.current?.querySelector("button"))?.focus();
@@ -101,7 +101,7 @@ function FormPopover({ label, active, children }) {
     >
       <span>${label}</span><${Icon} name="chevron_down" size=${14} />
     </button>
-    ${open && html`<div class="popover popover-left" role="group" aria-label=${label}>${children(close)}</div>`}
+    ${open && html`<div class="popover" popover="manual" role="group" aria-label=${label} ref=${list}>${children(close)}</div>`}
   </div>`;
 }
 
