@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from fateboard.shapes import (
 
 SLOW_S = 10.0
 """How long the graph and the data sets of a job are kept: they hardly change."""
+_REASON = re.compile(r"(guest|host|arbiter|local) (\S+), ([\w.-]+): (.*)", re.DOTALL)
 INPUT_PORTS = {
     "data": "data",
     "train_data": "data",
@@ -197,13 +199,26 @@ def datasets_of(view: dict[str, Any]) -> list[Dataset]:
 
 
 def failure_of(row: dict[str, Any], tasks: list[dict[str, Any]], key: JobKey) -> Failure | None:
-    """The component that failed first, of all parties whose tasks this site holds; where none
-    of them says why, what fateflow says of the job (``reason`` is Distaff's own)."""
+    """What failed first. Distaff's fateflow says in ``reason`` who and what, of other sites too;
+    else it is the first to fail of the tasks that this site holds, as far as they say why."""
     if text(row.get("status")) not in FAILED:
         return None
     failed = [task for task in tasks if text(task.get("party_status")) in FAILED]
-    told = [task for task in failed if text(task.get("error_report"))] or failed
     reason = text(row.get("reason"))
+    named = _REASON.match(reason)
+    if named:
+        role, party_id, component, message = named.groups()
+        at = JobKey(job_id=key.job_id, role=role, party_id=party_id)
+        own = [task for task in failed if _is_at(task, at, component)]
+        detail = text(own[0].get("error_report")).strip() if own else ""
+        return Failure(
+            component=component,
+            party=f"{role} {party_id}",
+            mine=at == key,
+            message=message,
+            detail=detail or reason,
+        )
+    told = [task for task in failed if text(task.get("error_report"))] or failed
     if not told:
         return Failure(component="", party="", mine=False, message=reason, detail="")
     first = min(told, key=lambda task: integer(task.get("end_time")) or 1 << 62)
@@ -216,3 +231,9 @@ def failure_of(row: dict[str, Any], tasks: list[dict[str, Any]], key: JobKey) ->
         message=report.partition("\n")[0] or reason,
         detail=report,
     )
+
+
+def _is_at(task: dict[str, Any], key: JobKey, component: str) -> bool:
+    found = key_of(task)
+    same = (found.role, found.party_id) == (key.role, key.party_id)
+    return same and task.get("component_name") == component

@@ -60,6 +60,7 @@ def begin(username: str, passwords: list[str]) -> str:
         raise Refused(401, "wrong_password")
     board().throttle.succeeded(username, address)
     guard.record("signed in", user=account.name)
+    board().sessions.end(request.cookies.get(guard.cookie(), ""))
     return board().sessions.begin(account.name, account.mark)
 
 

@@ -3,8 +3,10 @@
 import time
 
 import pytest
+from click.testing import CliRunner
 
 from fateboard import accounts, share_links
+from fateboard.cli import board as commands
 from fateboard.errors import Refused
 from fateboard.sessions import Sessions, Throttle
 from fateboard.settings import SettingsError
@@ -326,6 +328,38 @@ def test_accounts_say_what_is_allowed(tmp_path):
     text = accounts.path_in(tmp_path).read_text()
     assert "long-enough" not in text
     assert accounts.path_in(tmp_path).stat().st_mode & 0o077 == 0
+
+
+def test_users_by_the_command_line(tmp_path):
+    runner = CliRunner()
+
+    def run(*words, given=None):
+        return runner.invoke(commands, ["user", *words, "--home", str(tmp_path)], input=given)
+
+    assert "no users" in run("list").output
+    added = run("add", "ann", "--access", "operator", "--password-stdin", given="ann-password\n")
+    assert added.exit_code == 0
+    assert run("list").output == "ann  operator\n"
+    typed = run("add", "bob", given="bob-password\nbob-password\n")
+    assert typed.exit_code == 0
+    assert "bob-password" not in typed.output
+    short = run("add", "eve", "--password-stdin", given="short\n")
+    assert short.exit_code == 1
+    assert "8 to 1024" in short.output
+    assert run("remove", "ann").exit_code == 0
+    assert run("remove", "ann").exit_code == 1
+    assert run("list").output == "bob  viewer\n"
+
+
+def test_a_new_sign_in_ends_the_session_before(tmp_path, flow):
+    made = build(tmp_path, flow)
+    ann = signed_in(made, "ann")
+    before = ann.get_cookie("distaff_board_8080").value
+    ann.post("/api/v1/session", json={"username": "ann", "password": "ann-password"})
+    thief = made.test_client()
+    thief.set_cookie("distaff_board_8080", before)
+    assert code(thief.get(ONE)) == (401, "sign_in")
+    assert ann.get(ONE).status_code == 200
 
 
 def test_the_board_does_not_listen_beyond_loopback_without_an_account(tmp_path, flow):

@@ -200,6 +200,24 @@ def test_one_job(browser):
     assert other["failure"]["mine"] is False
 
 
+def test_what_failed_at_another_site_is_told_with_its_party():
+    key = JobKey(job_id="1", role="guest", party_id="9999")
+    mine = {"job_id": "1", "role": "guest", "party_id": "9999", "component_name": "lr_0"}
+    reason = "host 10000, lr_0: ValueError: no rows"
+    stopped = {**mine, "party_status": "failed", "error_report": reason}
+    found = failure_of({"status": "failed", "reason": reason}, [stopped], key)
+    assert (found.party, found.component, found.mine) == ("host 10000", "lr_0", False)
+    assert found.message == "ValueError: no rows"
+    reason = "guest 9999, lr_0: bad"
+    own = {**mine, "party_status": "failed", "error_report": "bad\nTraceback"}
+    found = failure_of({"status": "failed", "reason": reason}, [own], key)
+    assert (found.mine, found.message, found.detail) == (True, "bad", "bad\nTraceback")
+    found = failure_of({"status": "failed", "reason": ""}, [own], key)
+    assert (found.mine, found.message) == (True, "bad")
+    assert failure_of({"status": "failed"}, [], key).component == ""
+    assert failure_of({"status": "success", "reason": reason}, [own], key) is None
+
+
 def test_jobs_that_are_not_here(browser):
     for path in (f"/api/v1/jobs/{BIG}/guest/1", "/api/v1/jobs/2026/guest/9999"):
         assert code(browser.get(path)) == (404, "no_job")
