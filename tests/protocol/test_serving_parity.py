@@ -150,7 +150,7 @@ def test_sshe(module, classes, reveal):
     given = {"max_iter": 2, "learning_rate": 0.1, "tol": 0, "reveal_strategy": reveal}
     label = {"label_type": "float"} if classes == 0 else {}
     served = trained([transform(**label), Step("sshe_0", module, given)], tables(classes=classes))
-    assert_same(served, tables(n=8, classes=classes, seed=4))
+    assert_same(served, tables(n=4, classes=classes, seed=4))
 
 
 # Trees.
