@@ -123,6 +123,14 @@ def node(tmp_path_factory):
     site.down()
 
 
+@pytest.fixture(scope="session")
+def world(node, tmp_path_factory):
+    """Two deployed versions of a model; see ``servings.trained``."""
+    from tests.e2e import servings  # which needs this module
+
+    return servings.trained(node, tmp_path_factory.mktemp("online"))
+
+
 @pytest.fixture
 def own_node(tmp_path):
     """A standalone site that a test may hurt."""

@@ -25,11 +25,6 @@ PARTY_MS = 800
 
 
 @pytest.fixture(scope="module")
-def world(node, tmp_path_factory):
-    return servings.trained(node, tmp_path_factory.mktemp("online"))
-
-
-@pytest.fixture(scope="module")
 def pair(node, world, tmp_path_factory):
     """A guest's and a host's serving with both versions loaded; `lr` is bound to the first."""
     home = tmp_path_factory.mktemp("servings")
