@@ -11,7 +11,7 @@ install: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	$(BIN)/python -c 'from federatedml.catalog import catalog; catalog()'  # compiles kernels, once
+	$(BIN)/python -c 'from federatedml.catalog import catalog; catalog(); import serving.plans.compiling'  # compiles kernels, once
 	touch $(STAMP)
 
 demo: install
