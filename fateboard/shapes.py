@@ -231,7 +231,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """flow_up: whether fateflow answers; problem: why not."""
+    """flow_up: whether fateflow answers; problem: why not. serving: whether this site runs online
+    inference."""
 
     board_version: str
     flow_url: str
@@ -239,6 +240,7 @@ class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
     flow_version: str
     problem: str
     party_id: str
+    serving: bool
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,7 +283,116 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     body: Any
 
 
+class ServingSecond(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of one second: answered (failed ones among them), refused; their mean latency."""
+
+    at_ms: int
+    answered: int
+    failed: int
+    refused: int
+    latency_ms: float
+
+
+class ServingVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """share: of the traffic, 0 to 1."""
+
+    namespace: str
+    version: str
+    weight: int
+    share: float
+
+
+class ServingPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service does about a host that does not answer, and about features that lack."""
+
+    fallback: Literal["fail", "guest_only", "default"] = "fail"
+    host_constant: float = 0.0
+    default_score: float = 0.0
+    missing: Literal["offline", "error", "threshold"] = "offline"
+    least_hit_rate: float = 0.0
+    pin: bool = False
+    micro_batching: bool = True
+
+
+class ServingName(msgspec.Struct, frozen=True, kw_only=True):
+    """A model: namespace is ``role#party#model id``."""
+
+    namespace: str
+    version: str
+
+
+class ServingService(msgspec.Struct, frozen=True, kw_only=True):
+    """previous: versions that a rollback would bind. traffic: seconds with requests of the last
+    two minutes. limit: rows a second that it may take, null for any number."""
+
+    service_id: str
+    versions: list[ServingVersion]
+    shadow: ServingName | None
+    previous: list[str]
+    policy: ServingPolicy
+    traffic: list[ServingSecond]
+    limit: float | None
+
+
+class ServingRemote(msgspec.Struct, frozen=True, kw_only=True):
+    role: str
+    party_id: str
+    version: str
+
+
+class ServingModel(msgspec.Struct, frozen=True, kw_only=True):
+    """columns: features that this party gives. tested: what its self-test compared, in words."""
+
+    namespace: str
+    version: str
+    role: str
+    party_id: str
+    remotes: list[ServingRemote]
+    components: list[str]
+    columns: list[str]
+    services: list[str]
+    loaded_ms: int | None
+    sha256: str
+    tested: str
+    limit: float | None
+
+
+class ServingParty(msgspec.Struct, frozen=True, kw_only=True):
+    party_id: str
+    up: bool
+
+
+class ServingLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """source: as the serving names it: S_<service>, M_<version>_<namespace>, I_<call>."""
+
+    source: str
+    rows_per_second: float
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
+    """This site's online inference. now_ms: when this was told, on the clock of ``traffic``."""
+
+    running: bool
+    now_ms: int
+    url: str
+    party: str
+    ready: bool
+    in_flight: int
+    problems: list[str]
+    services: list[ServingService]
+    models: list[ServingModel]
+    parties: list[ServingParty]
+    limits: list[ServingLimit]
+
+
+class ServingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the serving answered to a trial request, whole. elapsed_ms: from here and back."""
+
+    answer: dict[str, Any]
+    elapsed_ms: float
+
+
 SHAPES: tuple[type, ...] = (
     Session, Fault, JobPage, JobDetail, Parameters, DataPreview, LogLines, LogFound, Disclosure,
-    Comparison, ServerInfo, Share, MetricPoints, LogGrown, FlowState, Event,
+    Comparison, ServerInfo, Share, MetricPoints, LogGrown, FlowState, Event, Serving, ServingAnswer,
 )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from federation.fate_serving import model_service_pb2 as pb
 from serving import scoring
 from serving.registry import Binding, Loaded, Snapshot
@@ -77,7 +79,9 @@ def service(binding: Binding) -> dict[str, Any]:
             for share in binding.shares
         ],
         "shadow": binding.shadow.table if binding.shadow else "",
+        "shadow_namespace": binding.shadow.namespace if binding.shadow else "",
         "previous": [share.key.table for share in binding.previous],
         "fallback": binding.policy.fallback,
         "missing": binding.policy.missing,
+        "policy": msgspec.to_builtins(binding.policy),
     }

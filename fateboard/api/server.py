@@ -49,4 +49,5 @@ def _info() -> ServerInfo:
         flow_version=text(common.get("version")),
         problem=problem,
         party_id=text(common.get("party_id")),
+        serving=common.get("serving") is True,
     )

@@ -71,6 +71,7 @@ def common() -> Response:
             "http_port": settings.port,
             "grpc_port": settings.gateway_port,
             "party_id": settings.party,
+            "serving": settings.serving,
         }
     )
 

@@ -387,6 +387,97 @@ export interface ServerInfo {
   flow_version: string;
   problem: string;
   party_id: string;
+  serving: boolean;
+}
+
+export interface Serving {
+  running: boolean;
+  now_ms: number;
+  url: string;
+  party: string;
+  ready: boolean;
+  in_flight: number;
+  problems: (string)[];
+  services: (ServingService)[];
+  models: (ServingModel)[];
+  parties: (ServingParty)[];
+  limits: (ServingLimit)[];
+}
+
+export interface ServingAnswer {
+  answer: Record<string, any>;
+  elapsed_ms: number;
+}
+
+export interface ServingLimit {
+  source: string;
+  rows_per_second: number;
+}
+
+export interface ServingModel {
+  namespace: string;
+  version: string;
+  role: string;
+  party_id: string;
+  remotes: (ServingRemote)[];
+  components: (string)[];
+  columns: (string)[];
+  services: (string)[];
+  loaded_ms: number | null;
+  sha256: string;
+  tested: string;
+  limit: number | null;
+}
+
+export interface ServingName {
+  namespace: string;
+  version: string;
+}
+
+export interface ServingParty {
+  party_id: string;
+  up: boolean;
+}
+
+export interface ServingPolicy {
+  fallback?: "default" | "fail" | "guest_only";
+  host_constant?: number;
+  default_score?: number;
+  missing?: "error" | "offline" | "threshold";
+  least_hit_rate?: number;
+  pin?: boolean;
+  micro_batching?: boolean;
+}
+
+export interface ServingRemote {
+  role: string;
+  party_id: string;
+  version: string;
+}
+
+export interface ServingSecond {
+  at_ms: number;
+  answered: number;
+  failed: number;
+  refused: number;
+  latency_ms: number;
+}
+
+export interface ServingService {
+  service_id: string;
+  versions: (ServingVersion)[];
+  shadow: ServingName | null;
+  previous: (string)[];
+  policy: ServingPolicy;
+  traffic: (ServingSecond)[];
+  limit: number | null;
+}
+
+export interface ServingVersion {
+  namespace: string;
+  version: string;
+  weight: number;
+  share: number;
 }
 
 export interface Session {
