@@ -2,7 +2,7 @@
 async () => {
   const { Lines, bar, range, scrolled } = await import("./js/loglines.js");
   const { place } = await import("./js/daglayout.js");
-  const { careful, hidden, readable } = await import("./js/disclosures.js");
+  const { careful, hidden, learned } = await import("./js/disclosures.js");
   const dagre = await import("./vendor/dagre.js");
 
   const held = new Lines();
@@ -30,12 +30,12 @@ async () => {
     component: "c", message: "m", direction: "out", src: "a", dst: "b", kind, reveals, result, count: 1, size,
   });
   const lines = [
-    line("plain", 1, "nothing"), line("plain", 2, "a count"), line("ciphertext", 999997, ""),
+    line("plain", 1, "nothing"), line("plain", 2, "a count"), line("ciphertext", 999997, "whose sum it is"),
     line("plain", 7, "refused", "no such job"),
   ];
   return {
     log, ends, last: scale.last, ranges: ["12", "30-12", "0", "x", ""].map(range),
     took, overlap, edges: placed.edges.length,
-    told: readable(lines).map((one) => one.reveals), hidden: careful(hidden(lines.slice(0, 3))), all: careful(1),
+    told: learned(lines).map((one) => one.reveals), hidden: careful(hidden(lines.slice(0, 3))), all: careful(1),
   };
 };
