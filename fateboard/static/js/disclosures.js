@@ -50,17 +50,19 @@ export function grouped(lines, key) {
 /** Whether a statement says that a message tells nothing. @param {string} reveals */
 export const tellsNothing = (reveals) => /^nothing(:|$)/i.test(reveals.trim());
 
-/** What others can read of what left: one entry for each statement, with who learns it and from
- * what; the largest first, what tells nothing last.
+/** What others learn of what left: an entry for each statement that a message declares, with who
+ * learns it and from what; what anyone can read first, and the largest. Messages that tell
+ * nothing are not among them.
  * @param {Disclosed[]} lines
- * @returns {{reveals: string, components: string[], messages: string[], to: string[], count: number, size: number}[]} */
-export function readable(lines) {
-  const plain = going(lines, "out").filter((line) => !HIDDEN.includes(line.kind));
-  const found = grouped(plain, (line) => line.reveals).map(({ name, lines: some }) => ({
-    reveals: name, components: [...new Set(some.map((line) => line.component))],
+ * @returns {{reveals: string, kind: string, components: string[], messages: string[], to: string[], count: number, size: number}[]} */
+export function learned(lines) {
+  const telling = going(lines, "out").filter((line) => !tellsNothing(line.reveals));
+  const found = grouped(telling, (line) => `${line.kind} ${line.reveals}`).map(({ lines: some }) => ({
+    reveals: some[0].reveals, kind: some[0].kind, components: [...new Set(some.map((line) => line.component))],
     messages: [...new Set(some.map((line) => line.message))], to: [...new Set(some.map((line) => line.dst))], ...sum(some),
   }));
-  return found.sort((a, b) => Number(tellsNothing(a.reveals)) - Number(tellsNothing(b.reveals)) || b.size - a.size);
+  const rank = (/** @type {string} */ kind) => KINDS.indexOf(kind);
+  return found.sort((a, b) => rank(a.kind) - rank(b.kind) || b.size - a.size);
 }
 
 /** The share of bytes that who received them cannot read; null if nothing went.

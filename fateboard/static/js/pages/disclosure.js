@@ -7,7 +7,7 @@
  */
 
 import { useData } from "../api.js";
-import { byKind, careful, going, happened, hidden, peerOf, readable, sum, tellsNothing } from "../disclosures.js";
+import { byKind, careful, going, happened, hidden, learned, peerOf, sum, tellsNothing } from "../disclosures.js";
 import { bytes } from "../format.js";
 import { html, useEffect, useRef, useState } from "../html.js";
 import { say, t } from "../i18n.js";
@@ -69,7 +69,7 @@ export function DisclosureView({ job, component = "", page = false }) {
         <${Direction} direction="out" lines=${out} />
         <${Direction} direction="in" lines=${going(found.lines, "in")} />
       </div>
-      <${Readable} lines=${found.lines} us=${us} />
+      <${Learned} lines=${found.lines} us=${us} />
       ${!component && html`<${ByComponent} lines=${found.lines} job=${job} />`}
       ${!component && html`<${Peers} lines=${found.lines} us=${us} />`}
     `}
@@ -84,7 +84,7 @@ function Verdict({ found, us, component, job, page }) {
   const out = going(found.lines, "out");
   const { count, size } = sum(out);
   const share = hidden(out);
-  const told = readable(found.lines).filter((one) => !tellsNothing(one.reveals)).length;
+  const told = learned(found.lines).length;
   const peers = [...new Set(out.map(peerOf))];
   const what = { us, messages: messageCount(count), size: bytes(size), peers: peers.join(", ") };
   return html`<header class="verdict" data-sent=${size} data-messages=${count}>
@@ -126,25 +126,25 @@ function Direction({ direction, lines }) {
   </section>`;
 }
 
-/** What others can read: every statement of it. @param {{lines: Disclosed[], us: string}} props */
-function Readable({ lines, us }) {
-  const told = readable(lines);
+/** What others learn: every statement of it. @param {{lines: Disclosed[], us: string}} props */
+function Learned({ lines, us }) {
+  const told = learned(lines);
+  const silent = sum(going(lines, "out").filter((line) => tellsNothing(line.reveals))).count;
   const [all, setAll] = useState(false);
-  return html`<section class="card card-padded readable" aria-label=${t("disclosure.readable")}>
-    <h3><${Icon} name="eye" />${t("disclosure.readable")} <span class="badge">${told.length}</span></h3>
-    ${told.length === 0
-      ? html`<p>${t("disclosure.readable_none")}</p>`
-      : html`<p class="muted">${t("disclosure.readable_help", { us })}</p>
-        <ol class="statements">${told.map((one, n) => html`<${Statement} key=${one.reveals} one=${one} later=${!all && n >= FIRST} />`)}</ol>
-        ${told.length > FIRST && !all && html`<${Button} small data-print="no" icon="chevron_down" onClick=${() => setAll(true)}>${t("disclosure.readable_all", { n: told.length })}<//>`}`}
+  return html`<section class="card card-padded learned" aria-label=${t("disclosure.learned")}>
+    <h3><${Icon} name="eye" />${t("disclosure.learned")} <span class="badge">${told.length}</span></h3>
+    <p class="muted">${told.length ? t("disclosure.learned_help", { us }) : t("disclosure.learned_none")}</p>
+    <ol class="statements">${told.map((one, n) => html`<${Statement} key=${`${one.kind} ${one.reveals}`} one=${one} later=${!all && n >= FIRST} />`)}</ol>
+    ${told.length > FIRST && !all && html`<${Button} small data-print="no" icon="chevron_down" onClick=${() => setAll(true)}>${t("disclosure.learned_all", { n: told.length })}<//>`}
+    ${silent > 0 && html`<p class="silent">${t("disclosure.silent", { messages: messageCount(silent) })}</p>`}
   </section>`;
 }
 
-/** Printed even where the page keeps it folded. @param {{one: ReturnType<typeof readable>[number], later: boolean}} props */
+/** Printed even where the page keeps it folded. @param {{one: ReturnType<typeof learned>[number], later: boolean}} props */
 function Statement({ one, later }) {
-  return html`<li class=${`${later ? "later" : ""} ${tellsNothing(one.reveals) ? "nothing" : ""}`}>
+  return html`<li class=${later ? "later" : ""} data-kind=${one.kind || "call"}>
     <q dir="auto">${one.reveals || t("disclosure.undeclared")}</q>
-    <p><span><${Icon} name="arrow_right" size=${12} />${one.to.join(", ")}</span>
+    <p><span class="kind-name">${kindWord(one.kind)}</span><span><${Icon} name="arrow_right" size=${12} />${one.to.join(", ")}</span>
       <span class="muted tabular">${messageCount(one.count)} · ${bytes(one.size)}</span></p>
     <p class="muted" title=${one.messages.join(", ")}>${one.components.join(", ")}</p>
   </li>`;
