@@ -1,6 +1,6 @@
 // Controls above tables and charts that need more than the page's own: pick values, keep a range.
 
-import { html, useState } from "../html.js";
+import { html, useEffect, useState } from "../html.js";
 import { full, number } from "../format.js";
 import { t } from "../i18n.js";
 import { Icon } from "../icons.js";
@@ -13,6 +13,9 @@ import { IconButton } from "../ui.js";
  */
 export function Popover({ label, title, active, right, children }) {
   const { open, setOpen, root, list } = usePopover(right ? "right" : "left");
+  useEffect(() => {
+    if (open) /** @type {HTMLElement | null | undefined} */ (list.current?.querySelector("input"))?.focus();
+  }, [open]);
   return html`<span class="popover-root" ref=${root}>
     <button
       type="button"
