@@ -392,3 +392,14 @@ def test_a_share_link_shows_its_job_alone(site: Site, open_page: Callable[..., P
         expect(guest).to_have_url(re.compile(f"#/dashboard.job_id={scripted_jobs.BIG}"))
         expect(guest.locator("main")).to_contain_text(scripted_jobs.BIG)
     assert guest.get_by_role("navigation", name="Main").count() == 0
+
+
+def test_a_failed_job_is_retried_from_its_row(site: Site) -> None:
+    """By the mouse: the menu lies above the rows below it."""
+    page = site.page("#/history?status=failed", user="anna")
+    rows(page).nth(1).get_by_role("button", name="Actions of job").click()
+    page.get_by_role("menuitem", name="Retry").click()
+    page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+    expect(rows(page).nth(1)).to_contain_text("retrying")
+    expect(page.locator(".toast")).to_contain_text("runs again")
+    assert site.flow.counts["job/rerun"] == 1
