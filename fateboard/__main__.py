@@ -7,8 +7,10 @@ import logging
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import waitress.server
+from flask import Flask
 
 from fateboard import app, settings
 from fateboard.accounts import AccountError, Accounts
@@ -60,8 +62,15 @@ def serve(chosen: settings.Settings) -> None:
     check_reach(chosen, Accounts(chosen))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    server = waitress.server.create_server(
-        app.build(chosen),
+    server = listening(app.build(chosen), chosen)
+    log.info("the board listens on http://%s:%s", chosen.host, server.effective_port)
+    server.run()
+
+
+def listening(made: Flask, chosen: settings.Settings) -> Any:
+    """A bound server; ``run()`` serves until ``close()``."""
+    return waitress.server.create_server(
+        made,
         host=chosen.host,
         port=chosen.port,
         threads=THREADS,
@@ -72,8 +81,6 @@ def serve(chosen: settings.Settings) -> None:
         channel_request_lookahead=1,  # else a stream does not notice that its reader is gone
         **_behind_proxy(chosen),
     )
-    log.info("the board listens on http://%s:%s", chosen.host, server.effective_port)
-    server.run()
 
 
 def _behind_proxy(chosen: settings.Settings) -> dict[str, object]:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import waitress.server
+import msgspec
 from flask import Flask
 from flask.testing import FlaskClient
 
 from fateboard import accounts, app, settings
+from fateboard.__main__ import listening
 from fateboard.testing.fake_flow import FakeFlow
 
 JSON = {"content-type": "application/json"}
@@ -41,9 +42,8 @@ def signed_in(made: Flask, name: str, access: Any = "viewer") -> FlaskClient:
 @contextlib.contextmanager
 def served(made: Flask) -> Iterator[httpx.Client]:
     """By the same server as in earnest."""
-    server = waitress.server.create_server(
-        made, host="127.0.0.1", port=0, threads=96, channel_request_lookahead=1
-    )
+    chosen = msgspec.structs.replace(made.extensions["board"].settings, port=0)
+    server = listening(made, chosen)
 
     def run() -> None:
         with contextlib.suppress(OSError):  # its sockets are closed under it
