@@ -165,7 +165,7 @@ function usePointer({ box, view, move, zoom }) {
 function Canvas({ dag, placed, tasks, selected, onSelect, onRerun }) {
   const window = useViewport(placed, selected);
   const down = usePointer(window);
-  const [tip, setTip] = useState(/** @type {{text: string, x: number, y: number} | null} */ (null));
+  const { tip, point } = useTip(window.box);
   const [focused, setFocused] = useState("");
   const state = new Map(tasks.map((task) => [task.component, task]));
   const now = useNow(tasks.some((task) => task.status === "running"));
@@ -194,13 +194,6 @@ function Canvas({ dag, placed, tasks, selected, onSelect, onRerun }) {
     event.preventDefault();
     event.stopPropagation();
   };
-  const point = (/** @type {string} */ text) => ({
-    onPointerEnter: (/** @type {PointerEvent} */ event) => {
-      const at = /** @type {HTMLElement} */ (window.box.current).getBoundingClientRect();
-      setTip({ text, x: event.clientX - at.left, y: event.clientY - at.top });
-    },
-    onPointerLeave: () => setTip(null),
-  });
   return html`<div class="dag" ref=${window.box} onPointerDown=${down} onKeyDown=${keys}
       data-nodes=${dag.nodes.length} data-edges=${placed.edges.length}>
     <svg role="group" aria-label=${t("job.dag.label", { n: dag.nodes.length })}>
@@ -223,6 +216,19 @@ function Canvas({ dag, placed, tasks, selected, onSelect, onRerun }) {
     <${Legend} kinds=${new Set(placed.edges.map((edge) => edge.kind))} />
     ${tip && html`<div class="dag-tip" style=${`left:${tip.x}px;top:${tip.y}px`}>${tip.text}</div>`}
   </div>`;
+}
+
+/** A word beside the pointer; `point` gives the handlers of what it is about. @param {{current: HTMLElement | null}} box */
+function useTip(box) {
+  const [tip, setTip] = useState(/** @type {{text: string, x: number, y: number} | null} */ (null));
+  const point = (/** @type {string} */ text) => ({
+    onPointerEnter: (/** @type {PointerEvent} */ event) => {
+      const at = /** @type {HTMLElement} */ (box.current).getBoundingClientRect();
+      setTip({ text, x: event.clientX - at.left, y: event.clientY - at.top });
+    },
+    onPointerLeave: () => setTip(null),
+  });
+  return { tip, point };
 }
 
 /** @param {Placed} placed @param {string} name */

@@ -42,6 +42,23 @@ export function logPath(stream, what = "", query = {}) {
 /** @param {import("./types").Event} event */
 const hasEnded = ({ kind, body }) => kind === "ended" || (kind === "job" && ENDED.includes(body.status));
 
+/** The server watches a log for who reads it while the stream is open, which may open late or
+ * again: the last lines are asked for once more. @param {string} key @param {boolean} live @param {() => void} ask */
+function useFollowed(key, live, ask) {
+  const latest = useRef(ask);
+  latest.current = ask;
+  useEffect(() => {
+    if (!live) return undefined;
+    let timer = setTimeout(() => latest.current(), FOLLOWED_MS);
+    const seen = () => {
+      clearTimeout(timer);
+      if (!document.hidden) timer = setTimeout(() => latest.current(), FOLLOWED_MS);
+    };
+    document.addEventListener("visibilitychange", seen);
+    return () => { clearTimeout(timer); document.removeEventListener("visibilitychange", seen); };
+  }, [key, live]);
+}
+
 /** The lines held of a stream, and how to have more. @param {Stream} stream @param {number} start line to open at, 0 the end
  * @param {boolean} live whether it may grow */
 function useLines(stream, start, live) {
@@ -88,17 +105,7 @@ function useLines(stream, start, live) {
     });
     return () => { stop(); clearTimeout(last); };
   }, [key]);
-  useEffect(() => {
-    if (!live) return undefined;
-    // The server watches a log for who reads it while the stream is open: it may have opened late.
-    let timer = setTimeout(() => ask(-2, 0), FOLLOWED_MS);
-    const seen = () => {
-      clearTimeout(timer);
-      if (!document.hidden) timer = setTimeout(() => ask(-2, 0), FOLLOWED_MS);
-    };
-    document.addEventListener("visibilitychange", seen);
-    return () => { clearTimeout(timer); document.removeEventListener("visibilitychange", seen); };
-  }, [key, live]);
+  useFollowed(key, live, () => ask(-2, 0));
   const ensure = (/** @type {number} */ begin, /** @type {number} */ end) => {
     const wanted = held.current.missing(begin, end);
     if (wanted) ask(...wanted);
