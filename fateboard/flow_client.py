@@ -225,7 +225,8 @@ class Flow:
 
 
 class _Kept:
-    """One answer, or the failure, for all who ask while it is made or fresh."""
+    """One answer, or the failure, for all who ask while it is made or fresh. A failure is kept
+    but a moment, lest it outlive its cause."""
 
     def __init__(self, keep_s: float) -> None:
         self.size = 0
@@ -244,6 +245,7 @@ class _Kept:
                     self._made, self.size = make()
                 except Refused as error:
                     self._made = error
+                    self._keep_s = min(self._keep_s, SHARED_S)
                 finally:
                     self._made_at = time.monotonic()
         if isinstance(self._made, Reply):

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import hmac
 import threading
+import time
 
 import httpx
 import pytest
 
 from fateboard.errors import Refused
-from fateboard.flow_client import Flow, FlowRefused, Signer
+from fateboard.flow_client import SHARED_S, Flow, FlowRefused, Signer
 from fateboard.testing.fake_flow import FakeFlow
 from fateboard.testing.scripted_jobs import BIG
 from tests.board_site import client
@@ -170,3 +171,6 @@ def test_a_failure_is_shared_and_forgotten(flow):
         with pytest.raises(FlowRefused):
             asked.shared("info/common", keep_s=30)
     assert flow.counts["info/common"] == 1
+    flow.fault = ""
+    time.sleep(SHARED_S + 0.1)
+    assert asked.shared("info/common", keep_s=30).data
