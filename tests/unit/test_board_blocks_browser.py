@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import struct
 import time
 import zipfile
@@ -15,28 +14,26 @@ from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from fateboard import blocks
 from fateboard.blocks import Axis, Column, Entry, Flag, Option, Series
+from tests.browser import chromium
 from tests.drawn_blocks import EVIL, Drawn
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = chromium.find()
 if not CHROMIUM:
-    pytest.skip("no chromium here", allow_module_level=True)
+    pytest.skip(chromium.MISSING, allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_playwright() as driver:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
+def browser() -> Iterator[Browser]:
+    with chromium.started(str(CHROMIUM)) as found:
+        yield found
 
 
 @pytest.fixture
-def drawn(browser: Any) -> Iterator[Drawn]:
+def drawn(browser: Browser) -> Iterator[Drawn]:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
     made = Drawn(context.new_page())
     yield made

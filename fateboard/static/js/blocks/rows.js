@@ -133,14 +133,12 @@ export async function findAll(rows, shown, columns, matches, cancelled) {
 /** @type {CanvasRenderingContext2D | null | undefined} */
 let ruler;
 
-/** Pixels that a text takes in the page's type. @param {string} text */
-function textWidth(text) {
-  if (!ruler) {
-    ruler = document.createElement("canvas").getContext("2d");
-    if (!ruler) return text.length * 8;
-    const { fontSize, fontFamily } = getComputedStyle(document.body);
-    ruler.font = `500 ${fontSize} ${fontFamily}`;
-  }
+/** Pixels that a text takes in the page's type. @param {string} text @param {number} weight */
+function textWidth(text, weight) {
+  ruler ??= document.createElement("canvas").getContext("2d");
+  if (!ruler) return text.length * 8;
+  const { fontSize, fontFamily } = getComputedStyle(document.body);
+  ruler.font = `${weight} ${fontSize} ${fontFamily}`;
   return ruler.measureText(text.slice(0, 80)).width;
 }
 
@@ -149,6 +147,7 @@ const NARROWEST = 56;
 const WIDEST = 340;
 const PADDING = 26;
 const ARROW = 14;
+const HEAD_WEIGHT = 600;
 export const BAR_WIDTH = 120;
 
 /**
@@ -164,8 +163,8 @@ export function wantedWidth(rows, column, index, heading) {
     const text = typeof value === "string" ? value : cell(value, column.format);
     if (text.length > longest.length) longest = text;
   }
-  const head = textWidth(heading) * 1.06 + (column.sortable === false ? 0 : ARROW);
-  const wanted = Math.ceil(Math.max(head, textWidth(longest))) + PADDING;
+  const head = textWidth(heading, HEAD_WEIGHT) + (column.sortable === false ? 0 : ARROW);
+  const wanted = Math.ceil(Math.max(head, textWidth(longest, 400))) + PADDING;
   return Math.min(WIDEST, Math.max(NARROWEST, wanted)) + (column.format === "bar" ? BAR_WIDTH : 0);
 }
 
