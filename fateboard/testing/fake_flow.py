@@ -141,24 +141,12 @@ def _archive() -> bytes:
 
 
 def _list_jobs(flow: FakeFlow, body: Body) -> Body:
-    found = flow.rows()
-    for name in ("status", "role"):
-        wanted = body.get(name)
-        if wanted:
-            allowed = wanted if isinstance(wanted, list) else [wanted]
-            found = [row for row in found if row[name] in allowed]
-    for name in ("job_id", "description", "party_id"):
-        if body.get(name):
-            asked = body[name] if isinstance(body[name], list) else [body[name]]
-            found = [row for row in found if any(str(text) in str(row[name]) for text in asked)]
-    if body.get("q"):
-        texts = ("job_id", "name", "description")
-        found = [row for row in found if any(body["q"] in row[name] for name in texts)]
-    found = [
-        row
-        for row in found
-        if body.get("from", 0) <= row["create_time"] <= body.get("to", row["create_time"])
-    ]
+    rows = flow.rows()
+    found = [row for row in rows if _matches(row, body)]
+    facets = {
+        name: dict(Counter(value for row in _others(rows, body, name) for value in values(row)))
+        for name, values in FACETS.items()
+    }
     key = body.get("order_by")
     if key in ("start_time", "end_time", "elapsed", "create_time", "status"):
         found.sort(key=lambda row: row[key] or 0, reverse=body.get("order") != "asc")
@@ -172,12 +160,43 @@ def _list_jobs(flow: FakeFlow, body: Body) -> Body:
             {k: v for k, v in row.items() if k not in heavy} | {"modules": _modules(row)}
             for row in found
         ]
-    facets = {"status": dict(Counter(row["status"] for row in flow.rows()))}
     return {"data": {"jobs": found, "count": total, "facets": facets, "metrics": ["auc"]}}
+
+
+def _others(rows: list[Body], body: Body, name: str) -> list[Body]:
+    """The rows that pass all filters but one."""
+    kept = {key: value for key, value in body.items() if key != name}
+    return [row for row in rows if _matches(row, kept)]
+
+
+def _matches(row: Body, body: Body) -> bool:
+    begun = row["create_time"]
+    return (
+        all(_chosen(values(row), body.get(name)) for name, values in FACETS.items())
+        and all(body.get(name, "") in row[name] for name in ("job_id", "description"))
+        and any(body.get("q", "") in row[name] for name in ("job_id", "name", "description"))
+        and any(body.get("partner", "") in partner for partner in map(str, row["partners"]))
+        and body.get("from", begun) <= begun <= body.get("to", begun)
+    )
+
+
+def _chosen(values: list[str], asked: Any) -> bool:
+    """A list asks for equal values, a text for one that contains it."""
+    if isinstance(asked, list):
+        return any(value in map(str, asked) for value in values)
+    return not asked or any(str(asked) in value for value in values)
 
 
 def _modules(row: Body) -> list[str]:
     return [component["module"] for component in row["dsl"]["components"].values()]
+
+
+FACETS: dict[str, Callable[[Body], list[str]]] = {
+    "status": lambda row: [row["status"]],
+    "role": lambda row: [row["role"]],
+    "party_id": lambda row: [str(row["party_id"])],
+    "module": _modules,
+}
 
 
 def _list_tasks(flow: FakeFlow, body: Body) -> Body:
