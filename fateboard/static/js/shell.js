@@ -1,11 +1,11 @@
 /** What stands around every page: navigation, banner, help, and the page of the route. */
 
-import { del } from "./api.js";
+import { del, get } from "./api.js";
 import { html, useEffect, useErrorBoundary, useRef, useState } from "./html.js";
 import { LANGUAGES, language, setLanguage, t } from "./i18n.js";
 import { Logo } from "./icons.js";
 import { useKeys } from "./keys.js";
-import { connection } from "./live.js";
+import { connection, flowState } from "./live.js";
 import { Banner, useEnded } from "./outage.js";
 import { link, navigate, route } from "./router.js";
 import { endSession, session } from "./session.js";
@@ -21,6 +21,7 @@ const PAGES = {
   running: { load: () => import("./pages/running.js"), title: () => t("nav.running"), nav: "running" },
   history: { load: () => import("./pages/jobs.js"), title: () => t("nav.jobs"), nav: "history" },
   compare: { load: () => import("./pages/compare.js"), title: () => t("nav.compare"), nav: "compare" },
+  serving: { load: () => import("./pages/serving.js"), title: () => t("nav.serving"), nav: "serving" },
   about: { load: () => import("./pages/about.js"), title: () => t("nav.about") },
   dashboard: { load: () => import("./pages/job.js"), title: () => t("nav.job"), nav: "history" },
   details: { load: () => import("./pages/job.js"), title: () => t("nav.job"), nav: "history" },
@@ -144,8 +145,20 @@ function UserMenu({ session: who }) {
   />`;
 }
 
+/** Whether this site runs online inference, asked again when fateflow is back.
+ * @param {boolean} asking */
+function useHasServing(asking) {
+  const [has, setHas] = useState(false);
+  const up = flowState.value?.up ?? true;
+  useEffect(() => {
+    if (asking && up) get("/server").then((info) => info.flow_up && setHas(info.serving), () => null);
+  }, [asking, up]);
+  return has;
+}
+
 /** @param {{current: string, who: Session, help: () => void, skip: () => void}} props */
 function Bar({ current, who, help, skip }) {
+  const hasServing = useHasServing(!who.job);
   return html`<header class="bar">
     <button type="button" class="skip" onClick=${skip}>${t("nav.skip")}</button>
     <a class="brand" href=${link(HOME)} aria-label=${t("nav.home")}><${Logo} /><span>Distaff</span></a>
@@ -154,6 +167,7 @@ function Bar({ current, who, help, skip }) {
       <${NavLink} page="running" current=${current === "running"}>${t("nav.running")}<//>
       <${NavLink} page="history" current=${current === "history"}>${t("nav.jobs")}<//>
       <${NavLink} page="compare" current=${current === "compare"}>${t("nav.compare")}<//>
+      ${hasServing && html`<${NavLink} page="serving" current=${current === "serving"}>${t("nav.serving")}<//>`}
     </nav>`}
     <div class="spread"></div>
     <${Connection} />
@@ -200,6 +214,7 @@ export function Shell() {
     "g r": () => navigate("running"),
     "g h": () => navigate("history"),
     "g c": () => navigate("compare"),
+    "g s": () => navigate("serving"),
     "g a": () => navigate("about"),
   });
   const skip = () => main.current?.focus();

@@ -13,6 +13,7 @@ function groups() {
         ["g r", t("keys.running")],
         ["g h", t("keys.jobs")],
         ["g c", t("keys.compare")],
+        ["g s", t("keys.serving")],
         ["g a", t("keys.about")],
         ["Esc", t("keys.close")],
         ["?", t("keys.help")],
