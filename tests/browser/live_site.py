@@ -67,11 +67,14 @@ class LiveSite:
         write_parties(folder, n_rows=ROWS)
         _write_classes(folder)
         for table in ("guest", "host", "classes"):
-            node.upload(folder / f"{table}.csv", SPACE, table)
+            self.upload(table)
 
-    def submit(self, chain: Chain, common: dict[str, Any], *, guest: str = "guest") -> Any:
-        """What ``flow job submit`` answers."""
-        files = {"dsl": {"components": _components(chain)}, "conf": _conf(chain, common, guest)}
+    def upload(self, file: str, *, as_table: str = "") -> None:
+        self.node.upload(self._folder / f"{file}.csv", SPACE, as_table or file)
+
+    def submit(self, chain: Chain, common: dict[str, Any], **tables: str) -> Any:
+        """What ``flow job submit`` answers. tables: of guest and host, if not their own."""
+        files = {"dsl": {"components": _components(chain)}, "conf": _conf(chain, common, tables)}
         for name, content in files.items():
             (self._folder / f"{name}.json").write_text(json.dumps(content))
         conf, dsl = (str(self._folder / f"{name}.json") for name in ("conf", "dsl"))
@@ -127,10 +130,10 @@ def _components(chain: Chain) -> dict[str, Any]:
     return made
 
 
-def _conf(chain: Chain, common: dict[str, Any], guest: str) -> dict[str, Any]:
-    def party(table: str, with_label: bool) -> dict[str, Any]:
-        transform = {"with_label": with_label, "output_format": "dense"}
-        reader = {"table": {"name": table, "namespace": SPACE}}
+def _conf(chain: Chain, common: dict[str, Any], tables: dict[str, str]) -> dict[str, Any]:
+    def party(role: str) -> dict[str, Any]:
+        transform = {"with_label": role == "guest", "output_format": "dense"}
+        reader = {"table": {"name": tables.get(role, role), "namespace": SPACE}}
         return {"0": {"reader_0": reader, "data_transform_0": transform}}
 
     roles = {role: [int(party_id)] for role, party_id in PARTIES.items()}
@@ -142,6 +145,6 @@ def _conf(chain: Chain, common: dict[str, Any], guest: str) -> dict[str, Any]:
         "role": roles,
         "component_parameters": {
             "common": common,
-            "role": {"guest": party(guest, True), "host": party("host", False)},
+            "role": {role: party(role) for role in ("guest", "host")},
         },
     }
