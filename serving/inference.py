@@ -64,10 +64,10 @@ class Inference:
         version = ""
         try:
             self.limits.check_rate(f"I_{interface}", len(call.rows))
-            self.limits.check_rate(f"S_{call.service_id}", len(call.rows))
             snapshot = self.registry.snapshot
             model = snapshot.serving(call.service_id, call.apply_id, call.version)
             version = model.key.table
+            self.limits.check_rate(f"S_{call.service_id}", len(call.rows))
             self.limits.check_rate(f"M_{model.key.table}_{model.key.namespace}", len(call.rows))
             found = await self._scored(model, snapshot.services[call.service_id], call)
         except ServingFault as fault:
