@@ -18,6 +18,7 @@ from flask import Flask, Response, request
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from fateboard.testing import scripted_jobs as jobs
+from fateboard.testing.scripted_serving import ScriptedServing
 
 Body = dict[str, Any]
 
@@ -52,6 +53,7 @@ class FakeFlow:
         self.counts: Counter[str] = Counter()
         self.bodies: list[tuple[str, Body]] = []
         self.notes: dict[str, str] = {}
+        self.serving = ScriptedServing()
         self.ended = jobs.ended_jobs()
         self.port = 0
         self._server: BaseWSGIServer | None = None
@@ -103,6 +105,9 @@ class FakeFlow:
         if self.fault == "garbage":
             return Response(b"\xff\xfe not json {{{", 200, content_type="application/json")
         handler = ENDPOINTS.get(path)
+        if path.startswith("serving/") and self.fault != "refuse":
+            found = self.serving.answer(path.removeprefix("serving/"), body)
+            return _json({"retcode": 0, "retmsg": "success", **found})
         if self.fault == "refuse" or handler is None:
             return _json({"retcode": 100, "retmsg": "<NotFound '404: Not Found'>"})
         if path in ("job/log/download", "tracking/component/output/data/download"):
@@ -362,7 +367,14 @@ def _report(flow: FakeFlow, body: Body) -> Body:
 
 def _common(flow: FakeFlow, body: Body) -> Body:
     del body
-    return {"data": {"version": "1.11.4", "party_id": "", "http_port": flow.port}}
+    return {
+        "data": {
+            "version": "1.11.4",
+            "party_id": "",
+            "http_port": flow.port,
+            "serving": flow.serving.running,
+        }
+    }
 
 
 def _nothing(flow: FakeFlow, body: Body) -> Body:
