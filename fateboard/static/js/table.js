@@ -436,7 +436,7 @@ function Toolbar(props) {
         min=${range.min}
         max=${range.max}
         step=${range.step}
-        value=${limits[range.column] ?? [range.min, range.max]}
+        value=${thumbs(limits[range.column], range)}
         onChange=${(/** @type {[number, number]} */ value) => props.setLimits(withLimit(limits, range, value))}
       />`,
     )}
@@ -455,10 +455,18 @@ function Toolbar(props) {
   </div>`;
 }
 
-/** The full range is no limit: it would drop the rows that have no number.
+/** An end that was not moved is no limit: it would drop the rows that have no number, and those of
+ * other rows that reach further.
  * @param {Record<string, [number, number]>} limits @param {Range} range @param {[number, number]} value */
 function withLimit(limits, range, value) {
-  const next = { ...limits, [range.column]: value };
-  if (value[0] <= range.min && value[1] >= range.max) delete next[range.column];
+  const low = value[0] <= range.min ? -Infinity : value[0];
+  const high = value[1] >= range.max ? Infinity : value[1];
+  const next = { ...limits, [range.column]: /** @type {[number, number]} */ ([low, high]) };
+  if (low === -Infinity && high === Infinity) delete next[range.column];
   return next;
+}
+
+/** Where the thumbs are. @param {[number, number] | undefined} limit @param {Range} range @returns {[number, number]} */
+function thumbs(limit, { min, max }) {
+  return limit ? [Math.min(max, Math.max(min, limit[0])), Math.max(min, Math.min(max, limit[1]))] : [min, max];
 }
