@@ -7,6 +7,9 @@
 - ``live``: one real node for all tests here, with real jobs: ``live.job("linear")``,
   ``live.job("boosted")`` (their ids, once they succeeded); ``live.page("details", id, "host",
   component="...")`` opens the board's page of one party.
+- ``shown``: one board for all tests here, where nobody signs in, on a fake fateflow with a
+  component of each kind (``exhibits``): ``shown.open("evaluation_0", role="guest", tab="data")``;
+  ``shown.flow`` is shared, so a test leaves it as it was.
 - ``open_page(url, ...)``: any page; ``beside=page`` is another tab of the same profile.
 - ``check_axe(page)``: no serious finding. ``address(...)``: a job's page.
 
@@ -26,7 +29,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -37,13 +40,14 @@ from fateboard import accounts
 from fateboard.testing.fake_flow import FakeFlow
 from tests import board_site
 from tests.browser import chromium
-from tests.browser.live_site import LiveSite
+from tests.browser.live_site import PARTIES, LiveSite
+from tests.browser.shown_flow import SHOWN, ShownFlow
 from tests.e2e.conftest import Node, free_port
 
 PASSWORD = "sesame-sesame"
 USERS = {"anna": "operator", "vera": "viewer", "root": "admin"}
 SHOTS = Path(tempfile.gettempdir()) / "distaff-browser"
-TIMEOUT_MS = 10_000
+TIMEOUT_MS = 30_000
 
 expect.set_options(timeout=TIMEOUT_MS)
 
@@ -167,6 +171,48 @@ def board(tmp_path: Path, users: Path, open_page: Pages) -> Iterator[BoardSite]:
     finally:
         with contextlib.suppress(OSError):
             flow.stop()
+
+
+@pytest.fixture(scope="package")
+def shown_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ShownFlow]]:
+    flow = ShownFlow()
+    flow.start()
+    try:
+        with board_site.served(board_site.build(tmp_path_factory.mktemp("shown"), flow)) as server:
+            yield str(server.base_url).rstrip("/"), flow
+    finally:
+        flow.stop()
+
+
+class Shown:
+    """Pages of the jobs with made-up outputs."""
+
+    def __init__(self, url: str, flow: ShownFlow, pages: Pages) -> None:
+        self.url, self.flow, self.pages = url, flow, pages
+
+    def open(
+        self,
+        component: str,
+        *,
+        job: str = SHOWN,
+        role: str = "guest",
+        on: Page | None = None,
+        context: dict[str, Any] | None = None,
+        **query: str,
+    ) -> Page:
+        """A component's page. on: the page to go there; another one is opened else."""
+        page = on or self.pages(**(context or {}))
+        parts = {"job_id": job, "role": role, "party_id": PARTIES[role], **query}
+        if component:
+            parts["component"] = component
+        where = "details" if component else "dashboard"
+        page.goto(f"{self.url}/#/{where}?{urlencode(parts, quote_via=quote)}")
+        return page
+
+
+@pytest.fixture
+def shown(shown_site: tuple[str, ShownFlow], open_page: Pages) -> Shown:
+    return Shown(*shown_site, open_page)
 
 
 @pytest.fixture(scope="package")
