@@ -3,6 +3,7 @@ scores are not in it unless the operator switched that on."""
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import orjson
 
 from serving.calls import Answer, Call
+
+_log = logging.getLogger(__name__)
 
 LARGEST = 64 << 20
 """Bytes from which the file is put aside as ``access.log.1``."""
@@ -24,6 +27,7 @@ class AccessLog:
         self._inputs, self._outputs = inputs, outputs
         self._file = self.path.open("ab", buffering=0)
         self._size = self.path.stat().st_size
+        self.lost = 0
 
     def wrote(
         self, door: str, call: Call | None, answer: Answer, case_id: str, seconds: float
@@ -54,6 +58,15 @@ class AccessLog:
         self._file.close()
 
     def _append(self, line: bytes) -> None:
+        """A full disk costs lines, not answers."""
+        try:
+            self._written(line)
+        except OSError as error:
+            if not self.lost:
+                _log.error("%s cannot be written: %s", self.path, error.strerror)
+            self.lost += 1
+
+    def _written(self, line: bytes) -> None:
         if self._size > LARGEST:
             self._file.close()
             self.path.replace(self.path.with_name("access.log.1"))

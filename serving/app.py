@@ -18,15 +18,15 @@ import time
 from pathlib import Path
 
 import grpc
-import uvicorn
 
 from federation import certificate
 from federation.certificate import Identity
-from serving import adapters, grpc_doors
+from serving import adapters, grpc_doors, http_server
 from serving.access_log import AccessLog
 from serving.host_desk import HostDesk
 from serving.inference import Inference
 from serving.limits import Limits
+from serving.managers import Managers
 from serving.measures import Measures
 from serving.model_life import ModelLife
 from serving.packets import LARGEST
@@ -91,6 +91,7 @@ class Serving:
         self.access = AccessLog(
             root / "logs", inputs=settings.print_input, outputs=settings.print_output
         )
+        unary_allowed = signer.required or (self.identity is None and settings.host in _LOOPBACK)
         self.web = Web(
             settings,
             self.inference,
@@ -99,6 +100,7 @@ class Serving:
             self.life,
             self.desk,
             self.access,
+            unary_allowed=unary_allowed,
         )
 
     async def run(self) -> None:
@@ -112,6 +114,7 @@ class Serving:
         answering = asyncio.ensure_future(http.serve())
         watching = asyncio.ensure_future(self._watch_routes())
         await self.life.restore()
+        self.web.fate.starting = False
         for server in servers:  # not before: other parties would hear that nothing is loaded
             await server.start()
         _log.info(
@@ -124,12 +127,14 @@ class Serving:
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait({stopping, answering}, return_when=asyncio.FIRST_COMPLETED)
         if answering.done() and not stop.is_set():
+            with contextlib.suppress(SystemExit, Exception):
+                answering.result()
             raise CannotStart(
                 f"port {self.settings.http_port} on {self.settings.host} cannot be used; choose "
                 "another with --port, or end what uses it"
             )
         await self._drain()
-        http.should_exit = True
+        http.stop()
         for server in servers:
             await server.stop(1.0)
         watching.cancel()
@@ -150,35 +155,23 @@ class Serving:
         while (self.limits.in_flight or self.desk_limits.in_flight) and time.monotonic() < until:
             await asyncio.sleep(0.02)
 
-    def _http_server(self) -> uvicorn.Server:
-        config = uvicorn.Config(
-            self.web,
-            host=self.settings.host,
-            port=self.settings.http_port,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            backlog=BACKLOG,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
-        server = uvicorn.Server(config)
-        server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-        return server
+    def _http_server(self) -> http_server.Server:
+        return http_server.server(self.web, self.settings.host, self.settings.http_port, BACKLOG)
 
     def _site_server(self) -> grpc.aio.Server:
         """For this site's own fateflow and clients."""
-        server = grpc.aio.server(options=_OPTIONS)
+        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=self._most_calls)
+        managers = Managers(self.settings.managers)
         server.add_generic_rpc_handlers(
             (
                 grpc_doors.inference_service(
                     self.settings, self.inference, self.limits, self.access
                 ),
-                grpc_doors.model_service(self.life),
+                grpc_doors.model_service(self.life, managers),
                 grpc_doors.common_service(
-                    self.settings, self.life, self.measures, int(time.time() * 1000)
+                    self.settings, self.life, self.measures, int(time.time() * 1000), managers
                 ),
-                grpc_doors.router_service(self.routes, self.routes_path),
+                grpc_doors.router_service(self.routes, self.routes_path, managers),
                 grpc_doors.health_service(lambda: self.web.is_ready),
             )
         )
@@ -187,7 +180,7 @@ class Serving:
 
     def _party_server(self) -> grpc.aio.Server:
         """For other parties: with certificates, or in plaintext on loopback alone."""
-        server = grpc.aio.server(options=_OPTIONS)
+        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=self._most_calls)
         server.add_generic_rpc_handlers(
             (
                 grpc_doors.party_service(self.desk),
@@ -203,13 +196,21 @@ class Serving:
         _bind(server, host, self.settings.party_port, self.identity, "--party-port")
         return server
 
+    @property
+    def _most_calls(self) -> int:
+        """Beyond those that get a code for it, calls are not even read: they cost memory."""
+        return 2 * self.settings.in_flight + 16
+
     def _own(self) -> Identity | None:
         return self.identity
 
     async def _watch_routes(self) -> None:
         while True:
             await asyncio.sleep(ROUTES_EVERY_S)
-            await asyncio.to_thread(self.routes.refresh)
+            try:
+                await asyncio.to_thread(self.routes.refresh)
+            except Exception:  # noqa: BLE001 (it must not be the last look)
+                _log.exception("the route table cannot be read")
 
 
 def _bind(
@@ -242,8 +243,10 @@ def _own_routes(settings: Settings) -> Routes:
 
 def _write_token(path: Path) -> None:
     """A random token for whoever manages the serving, readable by the site's user alone."""
-    if path.exists():
+    if path.exists() and path.stat().st_size:
         return
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    draft = path.with_suffix(".draft")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(32))
+    draft.rename(path)

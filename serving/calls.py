@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -20,8 +21,9 @@ class Row(msgspec.Struct, kw_only=True):
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """One request. deadline: on the event loop's clock. version: the only one that may answer, ""
-    for whichever the service is bound to."""
+    """One request. deadline: on the event loop's clock. version: of a loaded model, which is taken
+    notice of where the service's policy says so; exact: it alone may answer. size: of the request
+    in bytes."""
 
     case_id: str
     service_id: str
@@ -30,6 +32,8 @@ class Call(msgspec.Struct, kw_only=True):
     apply_id: str = ""
     sequence: str = ""
     version: str = ""
+    exact: bool = False
+    size: int = 0
 
 
 class RowAnswer(msgspec.Struct, kw_only=True):
@@ -43,7 +47,8 @@ class RowAnswer(msgspec.Struct, kw_only=True):
 
 class Answer(msgspec.Struct, kw_only=True):
     """Of a whole call. model_id: the namespace. model_version: the table. loaded_ms: when this
-    process loaded it. fallback: how a host was done without, "" if it was not."""
+    process loaded it. fallback: how a host was done without, "" if it was not. hosts: where a model
+    has several and one failed, the retcode and retmsg of each."""
 
     rows: list[RowAnswer]
     code: int = int(Code.OK)
@@ -52,6 +57,7 @@ class Answer(msgspec.Struct, kw_only=True):
     model_version: str = ""
     loaded_ms: int = 0
     fallback: str = ""
+    hosts: Mapping[str, Mapping[str, object]] = {}
 
 
 class Part(msgspec.Struct, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 FROM_PROXY = 500
@@ -44,11 +45,20 @@ class Code(IntEnum):
 
 
 _KNOWN = frozenset(Code)
+LARGEST = 9999
+"""Of the codes that another party may answer."""
 
 
 def of_host(code: int) -> int:
     """A host's failure as its guest reports it: the host's code behind a 2."""
     return int(f"2{code}")
+
+
+def label(code: int) -> str:
+    """A code as the label of a counter: what another party made up must not become one each."""
+    text = str(code)
+    of = int(text[1:]) if len(text) > 3 and text[0] == "2" else code
+    return text if of in _KNOWN or of - FROM_PROXY in _KNOWN else "other"
 
 
 _HTTP = {
@@ -83,11 +93,15 @@ def http_status(code: int) -> int:
 
 
 class ServingFault(Exception):
-    """A request cannot be answered: the code, and words for whoever asked."""
+    """A request cannot be answered: the code, and words for whoever asked. hosts: where a model
+    has several and one failed, the retcode and retmsg of each."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(
+        self, code: int, message: str, hosts: Mapping[str, Mapping[str, object]] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = int(code)
+        self.hosts = dict(hosts or {})
 
 
 class CannotLoad(ServingFault):

@@ -12,6 +12,7 @@ from serving.calls import Answer, Call, Row, RowAnswer
 from serving.codes import Code, ServingFault
 
 LONGEST_TEXT = 256
+DEEPEST = 8
 
 
 class Malformed(ServingFault):
@@ -43,7 +44,7 @@ def flattened(body: bytes, case_id: str = "") -> dict[str, Any]:
             if not isinstance(given, dict):
                 raise Malformed(f"{part} must be an object")
             flat.update(given)
-    if case_id and not flat.get("caseId"):
+    if case_id and not flat.get("caseId") and not flat.get("caseid"):
         flat["caseId"] = case_id
     return flat
 
@@ -85,8 +86,6 @@ def single_answer(answer: Answer) -> dict[str, Any]:
     row = answer.rows[0] if answer.rows else RowAnswer(index=0)
     code = answer.code or row.code
     data = {**row.data, **_of_model(answer)}
-    if answer.fallback:
-        data["fallback"] = answer.fallback
     return {
         "retcode": code,
         "retmsg": answer.message or row.message,
@@ -98,13 +97,10 @@ def single_answer(answer: Answer) -> dict[str, Any]:
 def batch_answer(answer: Answer) -> dict[str, Any]:
     """The rows as a list and, as FATE-Serving does, once more by index."""
     rows = [_row_answer(row) for row in answer.rows]
-    data: dict[str, Any] = _of_model(answer)
-    if answer.fallback:
-        data["fallback"] = answer.fallback
     return {
         "retcode": answer.code,
         "retmsg": answer.message,
-        "data": data,
+        "data": _of_model(answer),
         "flag": 1 if answer.fallback else 0,
         "batchDataList": rows,
         "singleInferenceResultMap": {str(row["index"]): row for row in rows},
@@ -133,13 +129,16 @@ def _row_answer(row: RowAnswer) -> dict[str, Any]:
 
 
 def _of_model(answer: Answer) -> dict[str, Any]:
-    if not answer.model_id:
-        return {}
-    return {
-        "modelId": answer.model_id,
-        "modelVersion": answer.model_version,
-        "timestamp": answer.loaded_ms,
-    }
+    told: dict[str, Any] = {}
+    if answer.model_id:
+        told["modelId"] = answer.model_id
+        told["modelVersion"] = answer.model_version
+        told["timestamp"] = answer.loaded_ms
+    if answer.fallback:
+        told["fallback"] = answer.fallback
+    if answer.hosts:
+        told["hosts"] = answer.hosts
+    return told
 
 
 def _row(item: Any, position: int) -> Row:
@@ -158,6 +157,7 @@ def _row(item: Any, position: int) -> Row:
         if given is not None and not isinstance(given, dict):
             raise ServingFault(Code.BAD_PARAMETER, f"{where}: {name} must be an object")
         found[name] = given or {}
+        check_depth(found[name], f"{where}: {name}")
     return Row(
         index=index,
         features=found["featureData"],
@@ -172,7 +172,20 @@ def _object(flat: Mapping[str, Any], name: str, missing: str) -> dict[str, Any]:
         raise ServingFault(Code.BAD_PARAMETER, missing)
     if not isinstance(given, dict):
         raise ServingFault(Code.BAD_PARAMETER, f"{name} must be an object of names and values")
+    check_depth(given, name)
     return given
+
+
+def check_depth(given: Any, where: str, most: int = DEEPEST) -> None:
+    """Raises ServingFault (100) for what is nested so deeply that it could not be written again,
+    to a host or a log."""
+    for value in given.values() if isinstance(given, dict) else given:
+        if isinstance(value, dict | list):
+            if not most:
+                raise ServingFault(
+                    Code.BAD_PARAMETER, f"{where} is nested more than {DEEPEST} deep"
+                )
+            check_depth(value, where, most - 1)
 
 
 def _call(flat: Mapping[str, Any], rows: list[Row], deadline: float) -> Call:

@@ -26,9 +26,10 @@ from serving.calls import Answer
 from serving.codes import Code, ServingFault
 from serving.fetching import Source
 from serving.host_desk import HostDesk
-from serving.http_door import BATCH, SINGLE
+from serving.http_door import BATCH, SINGLE, check_key
 from serving.inference import Inference
 from serving.limits import Limits
+from serving.managers import Managers
 from serving.measures import Measures
 from serving.model_life import LoadRequest, ModelLife
 from serving.registry import ModelKey, Remote, Share
@@ -46,15 +47,18 @@ def inference_service(
 ) -> grpc.GenericRpcHandler:
     """``InferenceService``: the REST calls with the flat JSON as body."""
 
-    async def answered(request: Any, name: str) -> Any:
+    async def answered(request: Any, context: Any, name: str) -> Any:
         started = time.perf_counter()
         clock, call = asyncio.get_running_loop().time(), None
         try:
+            sent = dict(context.invocation_metadata() or ())
+            check_key(str(sent.get("authorization", "")), settings.key)
             flat = fate_json.flattened(request.body)
             if name == SINGLE:
                 call = fate_json.single(flat, clock + settings.inference_ms / 1000)
             else:
                 call = fate_json.batch(flat, clock + settings.batch_ms / 1000, settings.most_rows)
+            call.size = len(request.body)
             with limits.one():
                 answer = await inference.answer(call, name)
             shaped = fate_json.single_answer if name == SINGLE else fate_json.batch_answer
@@ -65,11 +69,11 @@ def inference_service(
         access.wrote(f"grpc {name}", call, answer, "", time.perf_counter() - started)
         return inference_pb.InferenceMessage(body=orjson.dumps(told))
 
-    async def single(request: Any, _: Any) -> Any:
-        return await answered(request, SINGLE)
+    async def single(request: Any, context: Any) -> Any:
+        return await answered(request, context, SINGLE)
 
-    async def batch(request: Any, _: Any) -> Any:
-        return await answered(request, BATCH)
+    async def batch(request: Any, context: Any) -> Any:
+        return await answered(request, context, BATCH)
 
     message = inference_pb.InferenceMessage
     return _service(
@@ -90,32 +94,36 @@ def party_service(desk: HostDesk) -> grpc.GenericRpcHandler:
     )
 
 
-def model_service(life: ModelLife) -> grpc.GenericRpcHandler:
+def model_service(life: ModelLife, managers: Managers) -> grpc.GenericRpcHandler:
     """``ModelService``: what FATE-Flow calls to load and bind."""
 
-    async def load(request: Any, _: Any) -> Any:
+    async def load(request: Any, context: Any) -> Any:
         try:
+            managers.admit(context)
             await life.load(load_request(request))
         except ServingFault as fault:
             return manager.PublishResponse(statusCode=fault.code, message=str(fault), data=b"{}")
         return manager.PublishResponse(statusCode=0, message="success", data=b"{}")
 
-    async def bind(request: Any, _: Any) -> Any:
+    async def bind(request: Any, context: Any) -> Any:
         try:
+            managers.admit(context)
             key = bound_key(request)
             await life.bind(request.serviceId, [Share(key)])
         except ServingFault as fault:
             return manager.PublishResponse(statusCode=fault.code, message=str(fault), data=b"{}")
         return manager.PublishResponse(statusCode=0, message="success", data=b"{}")
 
-    async def unload(request: Any, _: Any) -> Any:
+    async def unload(request: Any, context: Any) -> Any:
         try:
+            managers.admit(context)
             await life.unload(ModelKey(request.namespace, request.tableName))
         except ServingFault as fault:
             return manager.UnloadResponse(statusCode=fault.code, message=str(fault))
         return manager.UnloadResponse(statusCode=0, message="success")
 
-    async def unbind(request: Any, _: Any) -> Any:
+    async def unbind(request: Any, context: Any) -> Any:
+        managers.admit(context)
         key = ModelKey(request.namespace, request.tableName) if request.tableName else None
         try:
             await life.unbind(list(request.serviceIds), key)
@@ -123,7 +131,8 @@ def model_service(life: ModelLife) -> grpc.GenericRpcHandler:
             return manager.UnbindResponse(statusCode=fault.code, message=str(fault))
         return manager.UnbindResponse(statusCode=0, message="success")
 
-    async def query(request: Any, _: Any) -> Any:
+    async def query(request: Any, context: Any) -> Any:
+        managers.admit(context)
         return models_told.answer(life.registry.snapshot, request)
 
     async def refused(_: Any, __: Any) -> Any:
@@ -156,27 +165,38 @@ _NO_SYNC = "servings do not copy models from each other here: load it with `flow
 
 
 def common_service(
-    settings: Settings, life: ModelLife, measures: Measures, started_ms: int
+    settings: Settings,
+    life: ModelLife,
+    measures: Measures,
+    started_ms: int,
+    managers: Managers,
 ) -> grpc.GenericRpcHandler:
     """``CommonService``: metrics, limits, properties, health."""
 
-    async def metrics(request: Any, _: Any) -> Any:
+    async def metrics(request: Any, context: Any) -> Any:
+        managers.admit(context)
+        end_ms = request.endMs or int(time.time() * 1000)
+        prefix = "M_" if request.type else "I_"
         found = {
-            source: measures.history(source, request.beginMs, request.endMs)
+            source: measures.history(source, request.beginMs, end_ms)
             for source in measures.sources()
-            if request.source in ("", source)
+            if source.startswith(prefix)
+            and request.source in ("", source, source.removeprefix(prefix))
         }
         return _common(found)
 
-    async def rule(request: Any, _: Any) -> Any:
+    async def rule(request: Any, context: Any) -> Any:
+        managers.admit(context)
         await life.set_rate(request.source, request.allowQps)
         return _common({})
 
-    async def properties(request: Any, _: Any) -> Any:
+    async def properties(request: Any, context: Any) -> Any:
+        managers.admit(context)
         told = {k: v for k, v in msgspec.to_builtins(settings).items() if k not in _SECRET}
         return _common({k: v for k, v in told.items() if request.keyword in k})
 
-    async def health(_: Any, __: Any) -> Any:
+    async def health(_: Any, context: Any) -> Any:
+        managers.admit(context)
         snapshot = life.registry.snapshot
         return _common(
             {
@@ -208,14 +228,16 @@ def common_service(
     )
 
 
-def router_service(routes: RouteFile, path: Path) -> grpc.GenericRpcHandler:
+def router_service(routes: RouteFile, path: Path, managers: Managers) -> grpc.GenericRpcHandler:
     """``RouterTableService``: the route table, shown and replaced."""
 
-    async def query(_: Any, __: Any) -> Any:
+    async def query(_: Any, context: Any) -> Any:
+        managers.admit(context)
         text = path.read_text() if path.is_file() else "{}"
         return router.RouterOperateResponse(statusCode=0, message="success", data=text)
 
-    async def save(request: Any, _: Any) -> Any:
+    async def save(request: Any, context: Any) -> Any:
+        managers.admit(context)
         try:
             parse_routes(request.routerInfo, path.name)
         except ValueError as error:
@@ -319,6 +341,8 @@ def _guarded(handler: Handler, question: type[Any], answer: type[Any]) -> Handle
             return await handler(request, context)
         except asyncio.CancelledError:
             raise
+        except ServingFault as fault:
+            return _failed(answer, fault.code, str(fault))
         except Exception as error:  # noqa: BLE001 (any failure is an answer)
             _log.exception("a call failed")
             return _failed(answer, Code.SYSTEM, f"internal error: {type(error).__name__}")
@@ -326,7 +350,7 @@ def _guarded(handler: Handler, question: type[Any], answer: type[Any]) -> Handle
     return guarded
 
 
-def _failed(answer: type[Any], code: Code, told: str) -> Any:
+def _failed(answer: type[Any], code: int, told: str) -> Any:
     """A code in whatever shape a service answers."""
     names = answer.DESCRIPTOR.fields_by_name
     if "statusCode" in names:

@@ -17,7 +17,7 @@ import orjson
 
 from federation.fate_serving import proxy_pb2 as pb
 from serving import packets, scoring
-from serving.adapters import Adapter, Fetched, fetched
+from serving.adapters import Adapter, Fetched, fetched, missing
 from serving.cache import FeatureCache
 from serving.calls import HostAnswer, Part
 from serving.codes import Code, ServingFault
@@ -60,9 +60,10 @@ class HostDesk:
         self.settings, self.registry, self.routes = settings, registry, routes
         self.signer, self.limits = signer, limits
         self.adapter: Adapter | None = adapter and FeatureCache(
-            adapter, settings.cache_entries, settings.cache_ms
+            adapter, settings.cache_entries, settings.cache_ms, settings.adapter_ms
         )
         self.stopping = False
+        self._comparing = asyncio.Lock()
 
     async def answer(self, packet: pb.Packet, certified: str) -> pb.Packet:
         """Never raises ServingFault: failures are in the body. certified: the party that the
@@ -71,19 +72,23 @@ class HostDesk:
         try:
             model = self._admitted(packet, certified)
             asked = read(packet, self.settings.most_rows)
-            if asked.compares:
-                reply.body.value = await self._kept(model, asked)
-                return reply
             with self.limits.one():
-                found = await self._found(model, asked)
-            reply.body.value = _told(asked, found)
+                if asked.compares:
+                    reply.body.value = await self._kept(model, asked)
+                else:
+                    reply.body.value = _told(asked, await self._found(model, asked))
         except ServingFault as fault:
             on_the_way = fault.code in (Code.AUTHENTICATION, Code.NO_ROUTE)
             reply.body.value = packets.fault_answer(fault, on_the_way=on_the_way)
         return reply
 
     async def _kept(self, model: Loaded, asked: Asked) -> bytes:
-        part = await asyncio.to_thread(scoring.kept_part, model, key=asked.key, setup=asked.setup)
+        if model.key not in self.registry.snapshot.models:
+            raise _not_loaded(model.key)
+        async with self._comparing:  # hundreds of rows, which is work: one guest after the other
+            part = await asyncio.to_thread(
+                scoring.kept_part, model, key=asked.key, setup=asked.setup
+            )
         return packets.kept_answer(part, asked.case_id)
 
     def _admitted(self, packet: pb.Packet, certified: str) -> Loaded:
@@ -91,11 +96,12 @@ class HostDesk:
         if self.stopping:
             raise ServingFault(Code.STOPPING, "this serving is shutting down")
         source, target = packet.header.src.partyId, packet.header.dst.partyId
-        proven = self.signer.check(packet) or certified
-        if proven and proven != source:
-            raise ServingFault(
-                Code.AUTHENTICATION, f"authentication failed: party {proven} says it is {source}"
-            )
+        for proven in (self.signer.check(packet), certified):
+            if proven and proven != source:
+                raise ServingFault(
+                    Code.AUTHENTICATION,
+                    f"authentication failed: party {proven} says it is {source[:40]}",
+                )
         if not self.routes.routes.allows(source, target):
             raise ServingFault(Code.AUTHENTICATION, f"party {source} may not call party {target}")
         command = packet.header.command.name
@@ -103,12 +109,9 @@ class HostDesk:
             raise ServingFault(Code.COMMAND, f"unknown command {command[:40]!r}")
         named = packet.header.task.model
         key = ModelKey(named.namespace, named.tableName)
-        model = self.registry.snapshot.models.get(key)
+        model = self.registry.for_guests(key)
         if model is None or model.role == "guest":
-            raise ServingFault(
-                Code.NO_MODEL,
-                f"model {key} is not loaded at party {target}: load it with `flow model load`",
-            )
+            raise _not_loaded(key)
         if not any(remote.party_id == source for remote in model.remotes):
             raise ServingFault(Code.AUTHENTICATION, f"party {source} has no part in this model")
         return model
@@ -117,9 +120,10 @@ class HostDesk:
         columns = scoring.columns(model)
         limit = self.settings.adapter_ms / 1000
         found = await fetched(self.adapter, asked.ids, columns, limit)
-        for row, check in zip(found, asked.checks, strict=True):
-            if check and not row.code and not row.features:
-                row.code, row.message = int(Code.NO_FEATURES), "no features of this id"
+        found = [
+            missing("this host") if check and not row.code and not row.features else row
+            for row, check in zip(found, asked.checks, strict=True)
+        ]
         known = [row.features for row in found if not row.code]
         if len(known) < len(found):  # columns hold all rows of a batch
             asked.capabilities = [c for c in asked.capabilities if c != scoring.COLUMNS]
@@ -130,7 +134,7 @@ class HostDesk:
         }
         if not known:
             made = HostAnswer(rows=[])
-        elif len(known) * max(len(columns), 1) < scoring.LONG_CELLS:
+        elif scoring.is_quick(model, len(known), len(columns)):
             made = scoring.contributions(model, known, **options)
         else:
             made = await asyncio.to_thread(scoring.contributions, model, known, **options)
@@ -201,6 +205,11 @@ def _ours(body: dict[str, Any]) -> tuple[list[str], str, dict[str, bytes]]:
         except (binascii.Error, ValueError, TypeError):
             raise ServingFault(Code.BAD_PARAMETER, "x_setup is not base64") from None
     return capabilities, key if isinstance(key, str) else "", contents
+
+
+def _not_loaded(key: ModelKey) -> ServingFault:
+    told = f"model {str(key)[:300]} is not loaded at this party: load it with `flow model load`"
+    return ServingFault(Code.NO_MODEL, told)
 
 
 def _failed(row: Fetched) -> Part:

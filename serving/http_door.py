@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -28,19 +29,32 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PREFIX = "/federation/"
+_SLASHES = 3
+"""Of a path ``/federation/<version>/<call>``."""
 SINGLE, BATCH = "inference", "batchInference"
+BODY_S = 20.0
+"""From the end of the headers to the end of the body."""
+
 _JSON = [(b"content-type", b"application/json")]
+_log = logging.getLogger(__name__)
 
 
 class FateDoor:
     """The two calls of FATE-Serving over HTTP."""
 
     def __init__(
-        self, settings: Settings, inference: Inference, limits: Limits, access: AccessLog
+        self,
+        settings: Settings,
+        inference: Inference,
+        limits: Limits,
+        access: AccessLog,
+        also: Callable[[], str],
     ) -> None:
+        """also: the admin's token, which does for the key."""
         self.settings, self.inference = settings, inference
         self.limits, self.access = limits, access
-        self.stopping = False
+        self.stopping, self.starting = False, True
+        self._also = also
         self._overload = orjson.dumps(
             fate_json.fault_answer(overloaded("too many requests are being answered"))
         )
@@ -51,7 +65,6 @@ class FateDoor:
         name = scope["path"].rpartition("/")[2]
         if self.limits.full:
             self.limits.refused += 1
-            self.inference.measures.refused.inc()
             await _send(send, self._overload, [*_JSON, (b"retry-after", b"1")])
             return
         case_id = _header(scope, b"caseid")
@@ -59,67 +72,107 @@ class FateDoor:
         call: Call | None = None
         try:
             self._admit(scope, name)
-            body = await read_body(receive, self.settings.most_bytes)
-            flat = fate_json.flattened(body, case_id or uuid.uuid4().hex)
-            call, answer = await self._answered(flat, name)
+            body = await read_body(receive, self.settings.most_bytes, self.limits)
+            call = self._read(fate_json.flattened(body, case_id or uuid.uuid4().hex), name)
+            call.size = len(body)
+            with self.limits.one():
+                answer = await self.inference.answer(call, name)
             told = (
                 fate_json.single_answer(answer)
                 if name == SINGLE
                 else fate_json.batch_answer(answer)
             )
-        except ServingFault as fault:
-            told = fate_json.fault_answer(fault)
+            content = orjson.dumps(told)
+        except Gone:
+            return
+        except Exception as error:  # noqa: BLE001 (any failure is an answer)
+            fault = error if isinstance(error, ServingFault) else _unforeseen(error)
+            content = orjson.dumps(fate_json.fault_answer(fault))
             answer = Answer(rows=[], code=fault.code, message=str(fault))
         self.access.wrote(name, call, answer, case_id, time.perf_counter() - started)
-        await _send(send, orjson.dumps(told), _JSON)
+        await _send(send, content, _JSON)
 
-    async def _answered(self, flat: dict[str, Any], name: str) -> tuple[Call, Answer]:
+    def _read(self, flat: dict[str, Any], name: str) -> Call:
         clock = asyncio.get_running_loop().time()
         if name == SINGLE:
-            call = fate_json.single(flat, clock + self.settings.inference_ms / 1000)
-        else:
-            deadline = clock + self.settings.batch_ms / 1000
-            call = fate_json.batch(flat, deadline, self.settings.most_rows)
-        with self.limits.one():
-            return call, await self.inference.answer(call, name)
+            return fate_json.single(flat, clock + self.settings.inference_ms / 1000)
+        deadline = clock + self.settings.batch_ms / 1000
+        return fate_json.batch(flat, deadline, self.settings.most_rows)
 
     def _admit(self, scope: Scope, name: str) -> None:
-        if name not in (SINGLE, BATCH):
+        if name not in (SINGLE, BATCH) or scope["path"].count("/") != _SLASHES:
             raise ServingFault(Code.NO_SERVICE, "SERVICE_NOT_FOUND")
         if scope["method"] not in ("GET", "POST"):
             raise ServingFault(Code.BAD_PARAMETER, "send the request by POST")
         if self.stopping:
             raise ServingFault(Code.STOPPING, "this serving is shutting down")
-        check_key(scope, self.settings.key)
+        if self.starting:
+            raise ServingFault(Code.STOPPING, "this serving is starting: its models are restored")
+        if self.settings.key:
+            check_key(_header(scope, b"authorization"), self.settings.key, self._also)
 
 
-def check_key(scope: Scope, key: str) -> None:
-    """Raises ServingFault (129) unless the client sent the key, where one is set."""
+class Gone(Exception):
+    """The client went away before its request was complete: there is nobody to answer."""
+
+
+def check_key(header: str, key: str, also: Callable[[], str] = str) -> None:
+    """Raises ServingFault (129) unless the client sent the key, where one is set, or what ``also``
+    gives."""
     if not key:
         return
-    given = _header(scope, b"authorization").removeprefix("Bearer ")
-    if not hmac.compare_digest(given.encode(), key.encode()):
+    given = header.removeprefix("Bearer ").encode()
+    if hmac.compare_digest(given, key.encode()):
+        return
+    other = also()
+    if not other or not hmac.compare_digest(given, other.encode()):
         raise ServingFault(
             Code.AUTHENTICATION, "send the serving's key as `Authorization: Bearer ...`"
         )
 
 
-async def read_body(receive: Receive, most: int) -> bytes:
-    """The whole body. Raises ServingFault (100) if it is larger than allowed."""
-    parts, size = [], 0
+async def read_body(receive: Receive, most: int, limits: Limits) -> bytes:
+    """The whole body. Raises Gone, ServingFault: 100 if it is larger than allowed or does not
+    come, 124 if too much is being received altogether."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                return _within(bytes(message.get("body", b"")), most)
+            with limits.read() as came:
+                return await _rest(message, receive, most, came)
+    except TimeoutError:
+        raise ServingFault(
+            Code.BAD_PARAMETER, f"the request's body did not come within {BODY_S:g} s"
+        ) from None
+
+
+async def _rest(
+    message: MutableMapping[str, Any], receive: Receive, most: int, came: Callable[[int], None]
+) -> bytes:
+    body = bytearray()
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
-            raise ServingFault(Code.BAD_PARAMETER, "the client went away")
+            raise Gone
         part = message.get("body", b"")
-        size += len(part)
-        if size > most:
-            raise ServingFault(
-                Code.BAD_PARAMETER, f"the request is over {most} bytes; send several smaller ones"
-            )
-        parts.append(part)
-        if not message.get("more_body"):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+        came(len(part))
+        body += part
+        if len(body) > most or not message.get("more_body"):
+            return _within(bytes(body), most)
+        message = await receive()
+
+
+def _within(body: bytes, most: int) -> bytes:
+    if len(body) > most:
+        raise ServingFault(
+            Code.BAD_PARAMETER, f"the request is over {most} bytes; send several smaller ones"
+        )
+    return body
+
+
+def _unforeseen(error: Exception) -> ServingFault:
+    _log.error("a request failed", exc_info=error)
+    return ServingFault(Code.SYSTEM, f"internal error: {type(error).__name__}")
 
 
 async def _send(send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

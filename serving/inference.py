@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from serving import scoring
+from serving import codes, scoring
 from serving.calls import Answer, Call, HostAnswer, Row
 from serving.codes import Code, ServingFault, of_host
 from serving.limits import Limits
@@ -24,6 +24,9 @@ LONG_ROWS = 2000
 """Rows from which a computation leaves the event loop, so that others are not held up."""
 
 
+MOST_SHADOWS = 64
+"""Comparisons with shadow versions under way together."""
+
 ABSENT = frozenset(
     (
         Code.NETWORK,
@@ -33,6 +36,14 @@ ABSENT = frozenset(
     )
 )
 """Failures of a host as a whole, for which a service's fallback may stand in."""
+
+
+def of_several(last: ServingFault, hosts: dict[str, dict[str, Any]]) -> ServingFault:
+    """Some of several hosts failed; code and words are the last one's, as FATE-Serving's are.
+    hosts: retcode and retmsg of each."""
+    failed = ", ".join(party for party, told in hosts.items() if told["retcode"])
+    told = f"{last} (of {len(hosts)} hosts failed: {failed})"
+    return ServingFault(last.code, told, hosts)
 
 
 class Peers(Protocol):
@@ -65,13 +76,13 @@ class Inference:
         try:
             self.limits.check_rate(f"I_{interface}", len(call.rows))
             snapshot = self.registry.snapshot
-            model = snapshot.serving(call.service_id, call.apply_id, call.version)
+            model = snapshot.serving(call.service_id, call.apply_id, call.version, exact=call.exact)
             version = model.key.table
             self.limits.check_rate(f"S_{call.service_id}", len(call.rows))
             self.limits.check_rate(f"M_{model.key.table}_{model.key.namespace}", len(call.rows))
             found = await self._scored(model, snapshot.services[call.service_id], call)
         except ServingFault as fault:
-            found = Answer(rows=[], code=fault.code, message=str(fault))
+            found = Answer(rows=[], code=fault.code, message=str(fault), hosts=fault.hosts)
         if version:
             found.model_id, found.model_version = model.key.namespace, version
             found.loaded_ms = model.loaded_ms
@@ -89,7 +100,8 @@ class Inference:
         ]
         started = time.perf_counter()
         try:
-            own = await self._computed(scoring.local, len(call.rows), model, call.rows, policy)
+            quick = len(call.rows) < LONG_ROWS
+            own = await _computed(scoring.local, model, call.rows, policy, quick=quick)
         except BaseException:
             for task in asking:
                 task.cancel()
@@ -98,8 +110,9 @@ class Inference:
         parts, fault = await self._gathered(model, asking)
         if fault is not None and (policy.fallback == "fail" or fault.code not in ABSENT):
             raise fault
-        answer: Answer = await self._computed(
-            scoring.merged, len(call.rows), model, binding, own, call.rows, parts
+        quick = quick and not model.plan.is_sealed
+        answer: Answer = await _computed(
+            scoring.merged, model, binding, own, call.rows, parts, quick=quick
         )
         if answer.fallback:
             self.measures.fallbacks.labels(call.service_id, answer.fallback).inc()
@@ -116,28 +129,28 @@ class Inference:
         reports the last one too)."""
         results = await asyncio.gather(*asking, return_exceptions=True)
         fault: ServingFault | None = None
+        told: dict[str, dict[str, Any]] = {}
         parts: list[HostAnswer | None] = []
         for remote, result in zip(model.remotes, results, strict=True):
             if isinstance(result, ServingFault):
                 fault = result
-                self.measures.remote_errors.labels(remote.party_id, str(result.code)).inc()
+                told[remote.party_id] = {"retcode": result.code, "retmsg": str(result)}
+                self.measures.remote_errors.labels(remote.party_id, codes.label(result.code)).inc()
                 parts.append(None)
             elif isinstance(result, BaseException):
                 raise result
             else:
+                told[remote.party_id] = {"retcode": 0, "retmsg": ""}
                 parts.append(result)
+        if fault is not None and len(model.remotes) > 1:
+            fault = of_several(fault, told)
         return parts, fault
-
-    async def _computed(self, work: Callable[..., Any], rows: int, *arguments: Any) -> Any:
-        if rows < LONG_ROWS:
-            return work(*arguments)
-        return await asyncio.to_thread(work, *arguments)
 
     def _compare(self, binding: Binding, call: Call, answer: Answer) -> None:
         """Have the shadow version compute the same rows, after the answer has been given."""
         model = self.registry.snapshot.models.get(binding.shadow) if binding.shadow else None
-        if model is None:
-            return
+        if model is None or len(self._shadows) >= MOST_SHADOWS:
+            return  # a comparison less is better than requests that wait for comparisons
         task = asyncio.ensure_future(self._shadowed(model, binding, call, answer))
         self._shadows.add(task)
         task.add_done_callback(self._shadows.discard)
@@ -151,7 +164,7 @@ class Inference:
             own = scoring.local(model, call.rows, binding.policy)
             other = scoring.merged(model, binding, own, call.rows, list(parts))
         except ServingFault as fault:
-            self.measures.remote_errors.labels("shadow", str(fault.code)).inc()
+            self.measures.remote_errors.labels("shadow", codes.label(fault.code)).inc()
             return
         for ours, theirs in zip(answer.rows, other.rows, strict=True):
             difference = scoring.difference(ours, theirs)
@@ -169,6 +182,12 @@ class Inference:
             source = f"M_{answer.model_version}_{answer.model_id}"
             self.measures.record(source, code, seconds, blocked=blocked)
             self.measures.record(f"S_{call.service_id}", code, seconds, blocked=blocked)
+
+
+async def _computed(work: Callable[..., Any], *arguments: Any, quick: bool) -> Any:
+    if quick:
+        return work(*arguments)
+    return await asyncio.to_thread(work, *arguments)
 
 
 def host_fault(code: int, message: str) -> ServingFault:

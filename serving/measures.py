@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from serving import codes
 
 BUCKETS_S = (0.001, 0.002, 0.003, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 KEPT_SECONDS = 3600
@@ -85,10 +88,11 @@ class Measures:
             buckets=(0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.5, 1.0),
             **where,
         )
+        self._refused = 0
         self._history: dict[str, deque[Second]] = {}
 
     def answered(self, service: str, version: str, code: int, seconds: float, rows: int) -> None:
-        self.requests.labels(service, version, str(code)).inc()
+        self.requests.labels(service, version, codes.label(code)).inc()
         self.seconds.labels(service, version).observe(seconds)
         self.rows.labels(service).observe(rows)
 
@@ -126,6 +130,17 @@ class Measures:
         source = f"S_{service}"
         now = int(time.time() * 1000)
         return self.history(source, now - 120_000, now)
+
+    def refused_are(self, total: int) -> None:
+        """total: since the start."""
+        self.refused.inc(max(total - self._refused, 0))
+        self._refused = total
+
+    def forget(self, namespace: str, version: str) -> None:
+        """A model is gone: so are its gauge and its history. Its counters stay, they are sums."""
+        with contextlib.suppress(KeyError):
+            self.loaded.remove(namespace, version)
+        self._history.pop(f"M_{version}_{namespace}", None)
 
     def sources(self) -> list[str]:
         return sorted(self._history)

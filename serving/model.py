@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-MAX_BYTES = 1 << 30
-"""What an archive may hold unpacked."""
+MAX_BYTES = 256 << 20
+"""What a model may hold, packed or unpacked."""
 
 MAX_FILES = 10_000
 
@@ -24,6 +24,7 @@ _PIPELINE = "pipeline.json"
 _MODEL = "model.json"
 _DOWNLOADED = "pipeline.pipeline:Pipeline"
 _MEMBER = re.compile(r"models/(?P<component>[^/]+)/(?P<alias>[^/]+)/model\.json")
+_BAD_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, EOFError, ValueError)
 
 
@@ -173,7 +174,7 @@ def _made(pipeline: bytes, files: Mapping[str, bytes], where: str) -> PartyModel
     for key, content in sorted(files.items()):
         try:
             models[key] = msgspec.json.decode(content, type=ComponentModel)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _BAD_JSON as error:
             raise UnreadableModel(f"{where}: the model of {key} is damaged: {error}") from None
     return _hashed(_pipeline(pipeline, where), models)
 
@@ -181,14 +182,14 @@ def _made(pipeline: bytes, files: Mapping[str, bytes], where: str) -> PartyModel
 def _pipeline(content: bytes, where: str) -> Pipeline:
     try:
         return msgspec.json.decode(content, type=Pipeline)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _BAD_JSON as error:
         raise UnreadableModel(f"{where}: {_PIPELINE} is damaged: {error}") from None
 
 
 def _object(content: bytes, where: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(content, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _BAD_JSON as error:
         raise UnreadableModel(f"the model of {where[:80]!r} is damaged: {error}") from None
 
 

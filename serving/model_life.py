@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 _FORBIDDEN = "?:/&"
 PROBE_S = 3.0
+DRAIN_S = 10.0
+"""So long a host answers for a version that was unloaded: its guests are still about to swap."""
 NOT_THERE, FAILED_TEST = of_host(Code.NO_MODEL), of_host(Code.MERGE)
 
 
@@ -58,6 +61,7 @@ class ModelLife:
         self.settings, self.registry, self.store = settings, registry, store
         self.peers, self.limits, self.measures = peers, limits, measures
         self._changing = asyncio.Lock()
+        self._waiting: list[Binding] = []
         self.problems: list[str] = []
         self.restored = False
 
@@ -76,13 +80,11 @@ class ModelLife:
         try:
             state = self.store.state()
         except Damaged as error:
-            self.problems.append(str(error))
+            self.problems.append(f"{error}; {self.store.put_aside()}")
             state = State()
-        for binding in state.bindings:
-            try:
-                self._publish(self.registry.snapshot.with_binding(binding))
-            except ServingFault as fault:
-                self.problems.append(f"service {binding.service_id}: {fault}")
+        self._bind_waiting([*state.bindings, *state.waiting])
+        for binding in self._waiting:
+            self.problems.append(f"service {binding.service_id}: a model of it is not here")
         for source, rate in state.rates.items():
             self.limits.set_rate(source, rate)
         for problem in self.problems:
@@ -97,13 +99,18 @@ class ModelLife:
                 Code.LOAD,
                 f"this serving is of party {self.settings.party}, the model of {request.party_id}",
             )
-        fetched = await fetch(request.source, request.key, self.settings.transfer_url)
+        folder = Path(self.settings.import_folder or self.settings.home)
+        fetched = await fetch(request.source, request.key, self.settings.transfer_url, folder)
         model = fetched.model
+        pipeline = model.pipeline
         if (model.role, model.party_id) != (request.role, request.party_id):
             raise CannotLoad(
                 f"what was fetched is of {model.role} {model.party_id}, not of "
                 f"{request.role} {request.party_id}"
             )
+        named = (f"{model.role}#{model.party_id}#{pipeline.model_id}", pipeline.model_version)
+        if named != (request.key.namespace, request.key.table):
+            raise CannotLoad(f"what was fetched is {ModelKey(*named)}, not {request.key}")
         content = scoring.storable(model)
         async with self._changing:
             loaded = await self._made(model, request.key, request.remotes, fetched.rows)
@@ -115,8 +122,12 @@ class ModelLife:
                 source=str(request.source),
                 sha256=scoring.digest(content),
             )
-            await asyncio.to_thread(self.store.put, about, content, fetched.rows)
+            try:
+                await asyncio.to_thread(self.store.put, about, content, fetched.rows)
+            except OSError as error:
+                raise _not_kept(error) from None
             self._publish(self.registry.snapshot.with_model(loaded))
+            self._bind_waiting(self._waiting)
         _log.info("loaded %s (%s)", request.key, loaded.tested)
         return loaded
 
@@ -142,13 +153,14 @@ class ModelLife:
                 service_id=service_id,
                 shares=tuple(shares),
                 shadow=shadow,
-                previous=before.shares if before else (),
+                previous=_previous(before, tuple(shares)),
                 policy=kept,
             )
             snapshot = self.registry.snapshot.with_binding(binding)
             for share in binding.shares:
                 told = "" if force else await self.check_hosts(snapshot.models[share.key])
                 _log.info("%s: %s", share.key, told or "no kept rows were compared")
+            self._waiting = [one for one in self._waiting if one.service_id != service_id]
             await self._commit(snapshot)
             self.measures.swaps.labels(service_id).inc()
         _log.info("service %s is bound to %s", service_id, ", ".join(str(s.key) for s in shares))
@@ -166,7 +178,10 @@ class ModelLife:
         changed."""
         async with self._changing:
             snapshot = self.registry.snapshot
+            waiting = {one.service_id for one in self._waiting} & set(service_ids)
             for service_id in service_ids:
+                if service_id in waiting:
+                    continue
                 if service_id not in snapshot.services:
                     raise ServingFault(Code.UNREGISTER, f"service {service_id!r} is not bound")
                 if key is not None and service_id not in snapshot.services_of(key):
@@ -174,6 +189,7 @@ class ModelLife:
                         Code.UNREGISTER, f"service {service_id!r} is not bound to model {key}"
                     )
                 snapshot = snapshot.without_binding(service_id)
+            self._waiting = [one for one in self._waiting if one.service_id not in waiting]
             await self._commit(snapshot)
 
     async def unload(self, key: ModelKey) -> None:
@@ -182,12 +198,15 @@ class ModelLife:
             model = self.registry.snapshot.models.get(key)
             if model is None:
                 raise ServingFault(Code.NO_MODEL, f"model {key} is not loaded here")
+            if model.role != "guest":
+                self.registry.leave(model, DRAIN_S)
             await self._commit(self.registry.snapshot.without_model(key))
             await asyncio.to_thread(self.store.remove, key)
-            self.measures.loaded.remove(key.namespace, key.table)
+            self.measures.forget(key.namespace, key.table)
+            self.peers.forget(key)
 
     async def set_rate(self, source: str, rate: float) -> None:
-        """Rows a second of a service or model; 0 lifts the limit."""
+        """Rows a second of a service or model; 0 lifts the limit. Raises ServingFault (100)."""
         async with self._changing:
             self.limits.set_rate(source, rate)
             await self._commit(self.registry.snapshot)
@@ -195,7 +214,7 @@ class ModelLife:
     async def check_hosts(self, model: Loaded) -> str:
         """Ask every host for the model over the real way, and for its part of the kept rows; what
         their comparison says. Raises ServingFault (109)."""
-        if model.role != "guest":
+        if model.role != "guest" or not model.remotes:
             return ""
         deadline = asyncio.get_running_loop().time() + PROBE_S
         answers = {}
@@ -212,23 +231,70 @@ class ModelLife:
                 answers[remote.party_id] = None
         return await asyncio.to_thread(scoring.compared, model, answers)
 
+    async def unready_hosts(self, model: Loaded) -> str:
+        """Which hosts do not answer for a model, in words; "" if all do. They are asked for no
+        row, which costs them nothing."""
+        deadline = asyncio.get_running_loop().time() + PROBE_S
+        remotes = model.remotes if model.role == "guest" else ()
+        asked = await asyncio.gather(*(self.peers.knows(model, one, deadline) for one in remotes))
+        return "; ".join(told for told in asked if told)
+
     async def _made(
         self, model: PartyModel, key: ModelKey, remotes: tuple[Remote, ...], rows: bytes
     ) -> Loaded:
         started = time.perf_counter()
-        loaded = await asyncio.to_thread(scoring.compiled, model, key, remotes, rows)
+        loaded = await asyncio.to_thread(
+            scoring.compiled,
+            model,
+            key,
+            remotes,
+            rows,
+            reveal_distances=self.settings.reveal_distances,
+        )
         _log.info("compiled %s in %.0f ms", key, (time.perf_counter() - started) * 1000)
         self.measures.loaded.labels(key.namespace, key.table).set(1)
         return loaded
 
     async def _commit(self, snapshot: Snapshot) -> None:
         """On disk first, then in force."""
-        state = State(bindings=list(snapshot.services.values()), rates=self.limits.rates())
-        await asyncio.to_thread(self.store.write_state, state)
+        state = State(
+            waiting=self._waiting,
+            bindings=list(snapshot.services.values()),
+            rates=self.limits.rates(),
+        )
+        try:
+            await asyncio.to_thread(self.store.write_state, state)
+        except OSError as error:
+            raise _not_kept(error) from None
         self._publish(snapshot)
+
+    def _bind_waiting(self, bindings: Sequence[Binding]) -> None:
+        """Take up bindings of an earlier run as far as their models are here; the others wait for
+        their models to be loaded again."""
+        left = []
+        for binding in bindings:
+            if binding.service_id in self.registry.snapshot.services:
+                continue
+            try:
+                self._publish(self.registry.snapshot.with_binding(binding))
+            except ServingFault:
+                left.append(binding)
+        self._waiting = left
 
     def _publish(self, snapshot: Snapshot) -> None:
         self.registry.snapshot = snapshot
+
+
+def _previous(before: Binding | None, shares: tuple[Share, ...]) -> tuple[Share, ...]:
+    """What a rollback leads to; binding the same once more does not change that."""
+    if before is None:
+        return ()
+    return before.previous if before.shares == shares else before.shares
+
+
+def _not_kept(error: OSError) -> ServingFault:
+    told = f"it cannot be kept on disk ({error.strerror or type(error).__name__}); nothing changed"
+    return ServingFault(Code.SYSTEM, told)
 
 
 def check_service_id(service_id: str) -> None:

@@ -46,12 +46,14 @@ def call(body: bytes, service_id: str, version: str, deadline: float, most: int)
     apply_id = parameters.get("applyId", "") if isinstance(parameters, dict) else ""
     case_id = raw.get("id")
     return Call(
-        case_id=case_id if isinstance(case_id, str) and case_id else uuid.uuid4().hex,
+        case_id=case_id[:256] if isinstance(case_id, str) and case_id else uuid.uuid4().hex,
         service_id=service_id,
         rows=rows,
         deadline=deadline,
-        apply_id=apply_id if isinstance(apply_id, str) else "",
+        apply_id=apply_id[:256] if isinstance(apply_id, str) else "",
         version=version,
+        exact=True,
+        size=len(body),
     )
 
 
@@ -81,7 +83,7 @@ def answer(asked: Call, found: Answer) -> dict[str, Any]:
 def fault_of(found: Answer) -> ServingFault | None:
     """What makes the whole answer an error: of the call, or of its only row."""
     if found.code:
-        return ServingFault(found.code, found.message)
+        return ServingFault(found.code, found.message, found.hosts)
     if len(found.rows) == 1 and found.rows[0].code:
         return ServingFault(found.rows[0].code, found.rows[0].message)
     return None

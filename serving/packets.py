@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from federation.fate_serving import proxy_pb2 as pb
+from serving import codes
 from serving.calls import Call, HostAnswer, Part, Row
 from serving.codes import FROM_PROXY, Code, ServingFault
 from serving.registry import ModelKey
@@ -157,10 +158,10 @@ def fault_answer(fault: ServingFault, *, on_the_way: bool = False) -> bytes:
 
 def _outcome(told: dict[str, Any]) -> tuple[int, str]:
     code, message = told.get("retcode", 0), told.get("retmsg")
-    if isinstance(code, str) and code.isdecimal():
+    if isinstance(code, str) and code.isdecimal() and len(code) < 5:
         code = int(code)
-    if not isinstance(code, int) or isinstance(code, bool):
-        return int(Code.BAD_ANSWER), "the answer's retcode is not a number"
+    if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code <= codes.LARGEST:
+        return int(Code.BAD_ANSWER), "the answer's retcode is no return code"
     return code, message[:500] if isinstance(message, str) else ""
 
 
@@ -169,9 +170,9 @@ def _part(data: Any, code: int, message: str) -> Part:
         return Part(code=code, message=message)
     if not isinstance(data, dict):
         return Part(code=int(Code.BAD_ANSWER), message="the answer has no data")
-    inner = data.get("retcode", 0)
-    if isinstance(inner, int) and inner:
-        return Part(code=inner, message=str(data.get("retmsg", ""))[:500])
+    inner, told = _outcome(data)
+    if inner:
+        return Part(code=inner, message=told)
     return Part(data={name: of for name, of in data.items() if isinstance(of, dict | list | str)})
 
 

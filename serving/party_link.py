@@ -8,7 +8,6 @@ network is back). Any answer to the probe closes it: one that does not know heal
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from typing import Any
@@ -25,6 +24,7 @@ from serving.routes import Endpoint
 _log = logging.getLogger(__name__)
 
 FAILURES = 5
+PATIENCE_S = 0.25
 PROBE_S = 0.5
 PROBE_LIMIT_S = 0.5
 CALLS_END_S = 10.0
@@ -48,6 +48,7 @@ class Way:
     def __init__(self, endpoint: Endpoint, party_id: str, identity: Identity | None) -> None:
         self.endpoint, self.party_id, self.identity = endpoint, party_id, identity
         self.failures = 0
+        self._is_closed = False
         self._open()
         self._probing: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -62,20 +63,23 @@ class Way:
         try:
             answer: pb.Packet = await self._method(packet, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
-            if error.code() in _LOST:
+            late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            # A call that had hardly any time left says nothing about the party.
+            if error.code() in _LOST and not (late and timeout_s < PATIENCE_S):
                 self._failed()
             raise
         self.failures = 0
         return answer
 
-    async def close(self) -> None:
+    async def close(self, grace_s: float) -> None:
+        self._is_closed = True
         if self._probing is not None:
             self._probing.cancel()
-        await self._channel.close(None)
+        await self._channel.close(grace_s or None)
 
     def _failed(self) -> None:
         self.failures += 1
-        if self.failures >= FAILURES and self._probing is None:
+        if self.failures >= FAILURES and self._probing is None and not self._is_closed:
             _log.warning("party %s at %s does not answer", self.party_id, self.endpoint)
             self._probing = asyncio.ensure_future(self._probe())
 
@@ -163,10 +167,10 @@ class PartyLink:
             self.under_way -= 1
             self.last_s = time.monotonic() - (deadline - timeout_s)
 
-    async def close(self) -> None:
-        for endpoint in self.endpoints:
-            with contextlib.suppress(Exception):
-                await endpoint.close()
+    async def close(self, grace_s: float = 0.0) -> None:
+        """grace_s: in which calls under way may end."""
+        closing = (endpoint.close(grace_s) for endpoint in self.endpoints)
+        await asyncio.gather(*closing, return_exceptions=True)
 
     async def _tried(self, packet: pb.Packet, deadline: float, ways: list[Way]) -> pb.Packet:
         for attempt, way in enumerate((ways[0], ways[1 % len(ways)])):

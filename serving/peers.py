@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,14 +24,20 @@ from serving.codes import Code, ServingFault, of_host
 from serving.inference import host_fault
 from serving.measures import Measures
 from serving.party_auth import Signer
-from serving.party_link import PartyLink
+from serving.party_link import CALLS_END_S, PartyLink
 from serving.plans import parts as forms
 from serving.registry import Loaded, ModelKey, Remote
 from serving.routes import RouteFile
 from serving.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 REPLY_MARGIN_S = 0.02
 """Kept back of a deadline for merging and answering."""
+
+
+LARGE_CALL = 64 << 10
+"""Bytes of a request from which it travels by itself: a group must not grow over a packet."""
 
 
 class Waiting(msgspec.Struct):
@@ -62,7 +69,8 @@ class Peers:
         self, model: Loaded, remote: Remote, call: Call, rows: list[Row], *, batching: bool
     ) -> HostAnswer:
         """See ``inference.Peers``."""
-        if batching and len(rows) == 1 and self.settings.micro_batch_rows > 1:
+        alone = len(rows) > 1 or call.size > LARGE_CALL or self.settings.micro_batch_rows < 2
+        if batching and not alone:
             return HostAnswer(rows=[await self._lane(model, remote).put(call, rows[0])])
         return await self.send(model, remote, call, rows, columns=len(rows) > 1)
 
@@ -101,6 +109,17 @@ class Peers:
             return packets.kept_part(packet)
         except ServingFault as fault:
             raise host_fault(fault.code, str(fault)) from None
+
+    async def knows(self, model: Loaded, remote: Remote, deadline: float) -> str:
+        """Why a host would not answer for a model, "" if it would: it refuses a batch of no rows
+        only after it has found the model."""
+        call = Call(case_id="ready-probe", service_id="", rows=[], deadline=deadline)
+        try:
+            packets.answer(await self._called(model, remote, call, [], {}), 0)
+        except ServingFault as fault:
+            if fault.code != Code.BAD_PARAMETER:
+                return f"{remote.role} {remote.party_id} is not ready: {fault}"
+        return ""
 
     async def _sent(
         self, model: Loaded, remote: Remote, call: Call, rows: list[Row], extra: dict[str, Any]
@@ -156,7 +175,8 @@ class Peers:
         if kept is not None and kept.addresses == found:
             return kept
         if kept is not None:
-            task = asyncio.ensure_future(kept.close())
+            del self._links[party_id]
+            task = asyncio.ensure_future(kept.close(CALLS_END_S))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         if not found:
@@ -169,6 +189,10 @@ class Peers:
         self._links[party_id] = made
         return made
 
+    def forget(self, key: ModelKey) -> None:
+        """A model was unloaded: nothing of it is kept for calls to come."""
+        self._lanes = {pair: lane for pair, lane in self._lanes.items() if pair[0] != key}
+
     def states(self) -> dict[str, bool]:
         """Which parties that were asked answer."""
         return {party: link.is_up for party, link in self._links.items()}
@@ -176,6 +200,8 @@ class Peers:
     async def close(self) -> None:
         for link in self._links.values():
             await link.close()
+        for task in self._closing:
+            task.cancel()
 
     def _lane(self, model: Loaded, remote: Remote) -> Lane:
         key = (model.key, remote.key)
@@ -216,8 +242,8 @@ class Lane:
             self._timer.cancel()
             self._timer = None
         most = self.peers.settings.micro_batch_rows
-        group, self._waiting = self._waiting[:most], self._waiting[most:]
-        group = [waiting for waiting in group if not waiting.future.done()]
+        there = [waiting for waiting in self._waiting if not waiting.future.done()]
+        group, self._waiting = there[:most], there[most:]
         if not group:
             return
         self._under_way += 1
@@ -236,15 +262,16 @@ class Lane:
         except ServingFault as fault:
             if len(group) > 1 and fault.code == of_host(Code.BAD_PARAMETER):
                 # One bad row must not cost the others theirs: each is asked for by itself.
-                for waiting in group:
-                    await self._sent_alone(waiting)
+                await asyncio.gather(*(self._sent_alone(waiting) for waiting in group))
             else:
                 for waiting in group:
                     _fail(waiting, fault)
         except BaseException as error:  # every waiting request must get its answer
+            _log.exception("a group of requests failed")
             for waiting in group:
                 _fail(waiting, ServingFault(Code.SYSTEM, type(error).__name__))
-            raise
+            if not isinstance(error, Exception):
+                raise
         else:
             for waiting, part in zip(group, found.rows, strict=True):
                 if not waiting.future.done():

@@ -6,6 +6,7 @@ two versions, and none sees a half-made change.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -124,8 +125,14 @@ class Snapshot(msgspec.Struct, frozen=True):
         services = {k: v for k, v in self.services.items() if k != service_id}
         return Snapshot(self.models, services, self.generation + 1)
 
-    def serving(self, service_id: str, apply_id: str = "", version: str = "") -> Loaded:
-        """The model that answers. Raises ServingFault (104) saying what there is."""
+    def serving(
+        self, service_id: str, apply_id: str = "", version: str = "", *, exact: bool = False
+    ) -> Loaded:
+        """The model that answers. exact: the version must be one that the service is bound to,
+        or any loaded one where its policy lets requests choose.
+
+        Raises ServingFault (104) saying what there is.
+        """
         binding = self.services.get(service_id)
         if binding is None:
             known = ", ".join(sorted(self.services)[:10]) or "none"
@@ -138,6 +145,14 @@ class Snapshot(msgspec.Struct, frozen=True):
                 if key.table == version and key.namespace == binding.shares[0].key.namespace:
                     return self.models[key]
             raise ServingFault(Code.NO_MODEL, f"version {version!r} is not loaded here")
+        if version and exact:
+            for share in binding.shares:
+                if share.key.table == version:
+                    return self.models[share.key]
+            told = ", ".join(share.key.table for share in binding.shares)
+            raise ServingFault(
+                Code.NO_MODEL, f"service {service_id!r} is bound to {told}, not to this version"
+            )
         return self.models[chosen(binding.shares, apply_id)]
 
     def services_of(self, key: ModelKey) -> list[str]:
@@ -168,3 +183,13 @@ class Registry:
 
     def __init__(self, snapshot: Snapshot | None = None) -> None:
         self.snapshot = snapshot or Snapshot()
+        self._leaving: dict[ModelKey, Loaded] = {}
+
+    def leave(self, model: Loaded, seconds: float) -> None:
+        """A host's model goes: requests of guests are answered for some seconds yet."""
+        self._leaving[model.key] = model
+        asyncio.get_running_loop().call_later(seconds, self._leaving.pop, model.key, None)
+
+    def for_guests(self, key: ModelKey) -> Loaded | None:
+        """The model that a guest's request names, if it is here or has just gone."""
+        return self.snapshot.models.get(key) or self._leaving.get(key)

@@ -68,7 +68,7 @@ def parse(text: bytes | str, where: str = "route_table.json") -> Routes:
     """Raises ValueError naming what is wrong and where."""
     try:
         raw = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not JSON: {error}") from None
     table = raw.get("route_table") if isinstance(raw, dict) else None
     if not isinstance(table, dict):
@@ -79,10 +79,12 @@ def parse(text: bytes | str, where: str = "route_table.json") -> Routes:
         if isinstance(roles, dict)
     }
     permission = raw.get("permission") or {}
+    if not isinstance(permission, dict):
+        raise ValueError(f'{where}: "permission" must be an object with allow and deny')
     return Routes(
         {party: found for party, found in parties.items() if found},
-        _rules(permission.get("allow")),
-        _rules(permission.get("deny")),
+        _rules(permission.get("allow"), f"{where}: permission.allow"),
+        _rules(permission.get("deny"), f"{where}: permission.deny"),
         permission.get("default_allow", True) is True,
     )
 
@@ -103,11 +105,24 @@ def _endpoints(roles: dict[str, Any], where: str) -> tuple[Endpoint, ...]:
     return tuple(endpoints)
 
 
-def _rules(given: Any) -> tuple[Rule, ...]:
+def _rules(given: Any, where: str) -> tuple[Rule, ...]:
+    """A rule with a fault must not turn into one for everybody."""
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise ValueError(f"{where}: expected a list")
     rules = []
-    for rule in given if isinstance(given, list) else []:
-        source, target = (str((rule.get(end) or {}).get("coordinator", "*")) for end in _ENDS)
-        rules.append(Rule(source, target))
+    for position, rule in enumerate(given):
+        ends = []
+        for end in _ENDS:
+            of = rule.get(end) if isinstance(rule, dict) else None
+            party = of.get("coordinator") if isinstance(of, dict) else None
+            if not isinstance(party, str | int) or isinstance(party, bool):
+                raise ValueError(
+                    f'{where}[{position}].{end}: expected {{"coordinator": a party id or "*"}}'
+                )
+            ends.append(str(party))
+        rules.append(Rule(*ends))
     return tuple(rules)
 
 

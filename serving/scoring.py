@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ from serving.plans.compiling import compile as compile_plan
 from serving.plans.faults import BadPart, CannotServe, NeedsKey, Problem
 from serving.plans.plan import Plan, State
 from serving.registry import Binding, Loaded, ModelKey, Policy, Remote
+
+_log = logging.getLogger(__name__)
 
 LONG_CELLS = 200_000
 """Numbers of a host's rows from which they are computed beside the event loop."""
@@ -47,16 +50,38 @@ def stored(content: bytes) -> PartyModel:
     """Raises CannotLoad."""
     try:
         return msgspec.json.decode(content, type=PartyModel)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CannotLoad(f"the stored model cannot be read: {error}") from None
 
 
-def compiled(model: PartyModel, key: ModelKey, remotes: tuple[Remote, ...], rows: bytes) -> Loaded:
+def compiled(
+    model: PartyModel,
+    key: ModelKey,
+    remotes: tuple[Remote, ...],
+    rows: bytes,
+    *,
+    reveal_distances: bool = False,
+) -> Loaded:
     """A plan that has passed its own test. Raises CannotLoad naming what cannot be served."""
     try:
-        plan = compile_plan(model)
+        return _compiled(model, key, remotes, rows, reveal_distances)
     except CannotServe as error:
         raise CannotLoad(str(error)) from None
+    except CannotLoad:
+        raise
+    except Exception as error:  # noqa: BLE001 (a model's numbers may be anyone's)
+        _log.exception("model %s cannot be compiled", key)
+        raise CannotLoad(f"its content makes no sense ({type(error).__name__})") from None
+
+
+def _compiled(
+    model: PartyModel,
+    key: ModelKey,
+    remotes: tuple[Remote, ...],
+    rows: bytes,
+    reveal_distances: bool,
+) -> Loaded:
+    plan = compile_plan(model, reveal_distances=reveal_distances)
     kept = _kept(rows)
     for host in plan.hosts:
         plan.setup(host)  # makes the key now rather than in the first request
@@ -121,6 +146,8 @@ def merged(
             for i, part in enumerate(answer.rows):
                 if part.code:
                     told = f"host return code {part.code} host msg :{part.message}"
+                    if len(model.remotes) > 1:
+                        told = f"{told} (of host {remote.party_id})"
                     problems[i] = Problem(of_host(part.code), told)
             given[remote.party_id] = read(plan, remote.party_id, answer)
         scores = plan.merge(own.state, given, problems)
@@ -141,6 +168,13 @@ def read(plan: Plan, host: str, answer: HostAnswer) -> Mapping[str, Any]:
     if answer.columns is not None:
         return plan.read_columns(host, answer.columns, len(answer.rows))
     return plan.read_rows(host, [None if part.code else part.data for part in answer.rows])
+
+
+def is_quick(model: Loaded, n_rows: int, n_columns: int) -> bool:
+    """Whether rows are computed on the event loop; else beside it, so that others are not held
+    up. Encryption takes milliseconds a row."""
+    plan: Plan = model.plan
+    return not plan.is_sealed and n_rows * max(n_columns, 1) < LONG_CELLS
 
 
 def contributions(
@@ -252,7 +286,7 @@ def _kept(rows: bytes) -> KeptRows | None:
         return None
     try:
         return msgspec.json.decode(rows, type=KeptRows)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CannotLoad(f"the rows kept with the model cannot be read: {error}") from None
 
 

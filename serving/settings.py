@@ -25,6 +25,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     key: what clients must send as ``Authorization: Bearer`` where it is set. adapter: where a
     host's features come from (``serving.adapters``). route_table: FATE's file.
+
+    reveal_distances: k-means may be served, in which guests learn every row's distances to the
+    centroids in the host's columns. managers: networks, beside this machine, whose gRPC calls may
+    load and bind models. import_folder: where models loaded as FILE must lie, the home by default.
     """
 
     home: str
@@ -57,6 +61,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     print_output: bool = False
     lame_duck_ms: int = 2000
     compact: bool = True
+    reveal_distances: bool = False
+    managers: list[str] = []
+    import_folder: str = ""
     demo: bool = False
 
     @property

@@ -39,10 +39,14 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, kw_only=True):
-    """What is bound and limited."""
+    """What is bound and limited. waiting: bindings whose models could not be restored."""
 
+    waiting: list[Binding] = []
     bindings: list[Binding] = []
     rates: dict[str, float] = {}
+
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Damaged(ValueError):
@@ -55,6 +59,10 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.models, self.state_file = root / "models", root / "state.json"
         self.models.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for old in self.models.glob(".*.old"):  # a kill came between the two renames of ``put``
+            folder = self.models / old.name[1 : -len(".old")]
+            if not folder.exists():
+                old.rename(folder)
         for left in self.models.glob(".*"):  # of a write that a kill cut short
             shutil.rmtree(left, ignore_errors=True)
 
@@ -70,7 +78,9 @@ class Store:
             ("kept_rows.json", rows),
         ):
             _write(draft / name, data)
+        _flush(draft)
         old = self.models / f".{folder.name}.old"
+        shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.rename(old)
         draft.rename(folder)
@@ -86,7 +96,7 @@ class Store:
         for folder in sorted(path for path in self.models.iterdir() if path.is_dir()):
             try:
                 kept.append(self._read(folder))
-            except (OSError, msgspec.DecodeError, Damaged) as error:
+            except (OSError, *_UNREADABLE, Damaged) as error:
                 problems.append(f"{folder}: {error}; load the model again with `flow model load`")
         return kept, problems
 
@@ -96,10 +106,14 @@ class Store:
             return msgspec.json.decode(self.state_file.read_bytes(), type=State)
         except FileNotFoundError:
             return State()
-        except msgspec.DecodeError as error:
-            raise Damaged(
-                f"{self.state_file}: {error}; move it away and bind the services again"
-            ) from None
+        except (OSError, *_UNREADABLE) as error:
+            raise Damaged(f"{self.state_file}: {error}") from None
+
+    def put_aside(self) -> str:
+        """Keep a damaged state where nothing writes over it; what to tell of it."""
+        aside = self.state_file.with_suffix(".damaged")
+        self.state_file.rename(aside)
+        return f"it is kept as {aside}; bind the services again"
 
     def write_state(self, state: State) -> None:
         draft = self.state_file.with_suffix(".draft")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,15 +24,31 @@ from serving.calls import Answer
 from serving.codes import Code, ServingFault, http_status
 from serving.fetching import Source
 from serving.host_desk import HostDesk
-from serving.http_door import PREFIX, FateDoor, Receive, Scope, Send, check_key, read_body
+from serving.http_door import (
+    BATCH,
+    PREFIX,
+    SINGLE,
+    FateDoor,
+    Gone,
+    Receive,
+    Scope,
+    Send,
+    check_key,
+    read_body,
+)
 from serving.inference import Inference
-from serving.limits import Limits
+from serving.limits import Limits, overloaded
 from serving.measures import Measures
 from serving.model_life import LoadRequest, ModelLife
-from serving.registry import ModelKey, Policy, Remote, Share
+from serving.registry import Loaded, ModelKey, Policy, Remote, Share
 from serving.settings import Settings
 
+_log = logging.getLogger(__name__)
+
 Handler = Callable[[Request], Awaitable[Response]]
+
+READY_S = 1.0
+"""So long it is remembered whether a model's hosts answer."""
 
 
 class Web:
@@ -46,12 +63,19 @@ class Web:
         life: ModelLife,
         desk: HostDesk,
         access: AccessLog,
+        *,
+        unary_allowed: bool,
     ) -> None:
+        """unary_allowed: whether packets of other parties may come over HTTP, where no certificate
+        says whose they are."""
         self.settings, self.inference, self.limits = settings, inference, limits
         self.measures, self.life, self.desk, self.access = measures, life, desk, access
-        self.fate = FateDoor(settings, inference, limits, access)
+        self.fate = FateDoor(settings, inference, limits, access, self._token)
         self.stopping = False
-        self._rest = Starlette(routes=self._routes())
+        self._unary_allowed = unary_allowed
+        self._told_ready: dict[str, tuple[float, str]] = {}
+        handlers = {404: _no_such, 405: _no_such}
+        self._rest = Starlette(routes=self._routes(), exception_handlers=handlers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
@@ -103,13 +127,14 @@ class Web:
         async def guarded(request: Request) -> Response:
             try:
                 return await handler(request)
+            except Gone:
+                return Response(status_code=400)
             except ServingFault as fault:
-                headers = {"retry-after": "1"} if fault.code == Code.OVERLOAD else None
-                return JSONResponse(
-                    {"error": str(fault), "retcode": fault.code},
-                    status_code=http_status(fault.code),
-                    headers=headers,
-                )
+                return _refusal(fault)
+            except Exception as error:  # noqa: BLE001 (any failure is an answer)
+                _log.exception("a call failed")
+                told = f"internal error: {type(error).__name__}"
+                return _refusal(ServingFault(Code.SYSTEM, told))
 
         return guarded
 
@@ -126,20 +151,29 @@ class Web:
 
     async def metadata(self, request: Request) -> Response:
         snapshot = self.life.registry.snapshot
-        service_id = request.path_params["model"]
-        model = snapshot.serving(service_id)
+        service_id, model = self._named(request)
         binding = snapshot.services[service_id]
         versions = [share.key.table for share in binding.shares]
         return _json(open_protocol.metadata(service_id, versions, scoring.datatypes(model)))
 
     async def model_ready(self, request: Request) -> Response:
-        """Bound, and every host answers for it."""
-        model = self.life.registry.snapshot.serving(request.path_params["model"])
-        try:
-            await self.life.check_hosts(model)
-        except ServingFault as fault:
-            return _json({"ready": False, "error": str(fault)}, 503)
+        """Bound, and every host answers for it. Hosts are asked once a second at most."""
+        service_id, model = self._named(request)
+        until, problem = self._told_ready.get(service_id, (0.0, ""))
+        if until < time.monotonic():
+            problem = await self.life.unready_hosts(model)
+            self._told_ready[service_id] = (time.monotonic() + READY_S, problem)
+        if problem:
+            return _json({"ready": False, "error": problem}, 503)
         return _json({"ready": self.is_ready}, 200 if self.is_ready else 503)
+
+    def _named(self, request: Request) -> tuple[str, Loaded]:
+        """The service of a path, and the version that it names or that answers. Raises ServingFault
+        (104)."""
+        service_id = request.path_params["model"]
+        version = request.path_params.get("version", "")
+        snapshot = self.life.registry.snapshot
+        return service_id, snapshot.serving(service_id, "", version, exact=True)
 
     async def infer(self, request: Request) -> Response:
         started = time.perf_counter()
@@ -148,13 +182,17 @@ class Web:
         try:
             if self.stopping:
                 raise ServingFault(Code.STOPPING, "this serving is shutting down")
-            check_key(request.scope, self.settings.key)
-            body = await read_body(request.receive, self.settings.most_bytes)
-            deadline = asyncio.get_running_loop().time() + self.settings.inference_ms / 1000
+            if self.limits.full:
+                raise overloaded("too many requests are being answered")
+            check_key(request.headers.get("authorization", ""), self.settings.key, self._token)
+            body = await read_body(request.receive, self.settings.most_bytes, self.limits)
             service, version = request.path_params["model"], request.path_params.get("version", "")
-            call = open_protocol.call(body, service, version, deadline, self.settings.most_rows)
+            call = open_protocol.call(body, service, version, 0.0, self.settings.most_rows)
+            single = len(call.rows) == 1
+            limit_ms = self.settings.inference_ms if single else self.settings.batch_ms
+            call.deadline = asyncio.get_running_loop().time() + limit_ms / 1000
             with self.limits.one():
-                answer = await self.inference.answer(call, "inference")
+                answer = await self.inference.answer(call, SINGLE if single else BATCH)
             fault = open_protocol.fault_of(answer)
             if fault is not None:
                 raise fault
@@ -165,16 +203,25 @@ class Web:
             if not answer.code:
                 answer = Answer(rows=[], code=fault.code, message=str(fault))
             raise
+        except Exception as error:
+            answer = Answer(rows=[], code=int(Code.SYSTEM), message=type(error).__name__)
+            raise
         finally:
             self.access.wrote("v2", call, answer, "", time.perf_counter() - started)
 
     async def metrics(self, _: Request) -> Response:
         self.measures.in_flight.set(self.limits.in_flight)
+        self.measures.refused_are(self.limits.refused + self.desk.limits.refused)
         return Response(self.measures.exposition(), media_type="text/plain; version=0.0.4")
 
     async def unary(self, request: Request) -> Response:
         """Other parties' packets as JSON, for routes that are URLs."""
-        body = await read_body(request.receive, self.settings.most_bytes)
+        if not self._unary_allowed:
+            raise ServingFault(
+                Code.AUTHENTICATION,
+                "packets over HTTP must be signed: set auth and auth_file, or use the gRPC port",
+            )
+        body = await read_body(request.receive, self.settings.most_bytes, self.limits)
         try:
             packet = json_format.Parse(body, proxy.Packet(), ignore_unknown_fields=True)
         except (json_format.ParseError, UnicodeDecodeError):
@@ -273,13 +320,17 @@ class Web:
 
     def _admit(self, request: Request) -> None:
         """Management is for whoever holds the token in ``<home>/serving/admin.token``."""
-        path = self.settings.root / "admin.token"
-        expected = path.read_text().strip() if path.is_file() else ""
+        expected = self._token()
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
             raise ServingFault(
-                Code.TOKEN, f"send the token in {path} as `Authorization: Bearer ...`"
+                Code.TOKEN,
+                "send the token in <home>/serving/admin.token as `Authorization: Bearer ...`",
             )
+
+    def _token(self) -> str:
+        path = self.settings.root / "admin.token"
+        return path.read_text().strip() if path.is_file() else ""
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -325,8 +376,22 @@ async def _read(request: Request, shape: type[Any]) -> Any:
     """Raises ServingFault (120) naming the field that is wrong."""
     try:
         return msgspec.json.decode(await request.body(), type=shape)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ServingFault(Code.ADMIN_PARAMETER, f"the request: {error}") from None
+
+
+def _refusal(fault: ServingFault) -> Response:
+    headers = {"retry-after": "1"} if fault.code == Code.OVERLOAD else None
+    told: dict[str, Any] = {"error": str(fault), "retcode": fault.code}
+    if fault.hosts:
+        told["hosts"] = fault.hosts
+    return JSONResponse(told, status_code=http_status(fault.code), headers=headers)
+
+
+async def _no_such(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    told = "no such address" if status == 404 else f"{request.method} is not for this address"
+    return JSONResponse({"error": f"{told}; see /docs"}, status, getattr(error, "headers", None))
 
 
 def _json(told: Any, status: int = 200) -> Response:

@@ -25,7 +25,8 @@ from fateflow.wire import control as wire
 blueprint = Blueprint("party", __name__, url_prefix="/v1/party")
 
 _BY_PARTICIPANTS = (wire.AskStop, wire.AskRerun)
-_ON_MODELS = (wire.DeployModel, wire.LoadModel, wire.ForgetModel)
+_SERVED = (wire.LoadModel, wire.ForgetModel)
+_ON_MODELS = (wire.DeployModel, *_SERVED)
 
 
 class NotAllowed(Refused):
@@ -46,7 +47,7 @@ def call(name: str) -> Response:
     except msgspec.DecodeError as error:
         raise ArgumentError(f"{name}: {error}") from None
     check_source(here, source, asked)
-    if isinstance(asked, wire.LoadModel | wire.ForgetModel) and not here.settings.hosts(source):
+    if isinstance(asked, _SERVED) and not here.settings.hosts(source):
         # Which servings this site runs is its own affair: no other party sends us to an address.
         asked = msgspec.structs.replace(asked, servings=[])
     told = parties.answered(here, name, asked)
@@ -71,6 +72,9 @@ def check_source(here: Site, source: str, asked: Any) -> None:
     if isinstance(asked, wire.CreateJob):
         allowed = asked.initiator_party_id == source
         _check_modules(here, asked)
+    elif isinstance(asked, _SERVED) and asked.service_id and not here.settings.hosts(source):
+        # Else a party could put its model in the place of a service of ours.
+        raise NotAllowed("service ids are given and taken at a party's own site")
     elif isinstance(asked, _ON_MODELS):
         allowed = source in _model_initiators(here, asked)
     else:

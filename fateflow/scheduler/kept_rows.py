@@ -7,7 +7,9 @@ that all keep the same rows without a message.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fateflow.domain import dsl as dsls
 from fateflow.domain import ids
@@ -23,22 +25,27 @@ log = logging.getLogger(__name__)
 
 FILE = "kept_rows.json"
 TRAINED_ON = "train_data"
+LOCAL = "localbaseline"
 
 
-def scoring_component(train: Dag, inference: Dag) -> str:
-    """The last component of the pipeline that was trained on ``train_data``, "" without one."""
-    found = ""
-    for name, node in train.components.items():
-        if name in inference.components and node.data.get(TRAINED_ON):
-            found = name
-    return found
+def scoring_component(train: Dag, inference: Mapping[str, Any]) -> str:
+    """The component whose scores a serving gives: the last one written in the inference DSL that
+    was trained on ``train_data`` and is no LocalBaseline, which is at one party alone; "" without
+    one."""
+    trained: list[str] = [
+        name
+        for name in inference["components"]
+        if name in train.components and train.components[name].data.get(TRAINED_ON)
+    ]
+    shared = [name for name in trained if train.components[name].module.lower() != LOCAL]
+    return (shared or trained or [""])[-1]
 
 
 def keep(site: Site, parent: ModelRow, request: DeployModel, at: Path) -> None:
     """Keep a party's rows in the folder of a deployed model. Without them the model is as good; its
     serving then says that nothing was compared."""
     train = dsls.parse(parent.train_dsl)
-    component = scoring_component(train, dsls.parse(request.inference_dsl))
+    component = scoring_component(train, request.inference_dsl)
     if not component:
         return
     upstream = train.components[component].data[TRAINED_ON]

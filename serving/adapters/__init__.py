@@ -110,7 +110,11 @@ async def fetched(
         # The text of a foreign error may hold an id or a password; its kind does not.
         told = f"the feature adapter failed: {type(error).__name__}"
         return [Fetched(code=int(Code.ADAPTER), message=told)] * len(ids)
-    if not isinstance(found, list) or len(found) != len(ids):
+    if (
+        not isinstance(found, list)
+        or len(found) != len(ids)
+        or not all(isinstance(row, Fetched) and isinstance(row.features, dict) for row in found)
+    ):
         told = "the feature adapter did not answer a row for each id"
         return [Fetched(code=int(Code.ADAPTER), message=told)] * len(ids)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import sqlalchemy as sa
@@ -44,16 +45,20 @@ class Sql:
                 f"it has {', '.join(described.c.keys()[:10])}"
             )
         self._table = described
+        # Its own threads: a database that hangs must not hold up the rest of the process.
+        self._threads = ThreadPoolExecutor(pool_size, "features")
 
     async def fetch(self, ids: list[dict[str, Any]], columns: list[str]) -> list[Fetched]:
         keys = [given.get(self.key) for given in ids]
-        rows = await asyncio.to_thread(self._read, keys, columns)
+        loop = asyncio.get_running_loop()
+        rows = await loop.run_in_executor(self._threads, self._read, keys, columns)
         return [
             Fetched(features=rows[str(key)]) if str(key) in rows else missing("the database")
             for key in keys
         ]
 
     async def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
 
     def _read(self, keys: list[Any], columns: list[str]) -> dict[str, dict[str, Any]]:
@@ -76,7 +81,10 @@ class Sql:
 
 def _typed(key: Any, python_type: type) -> Any:
     """A guest's id as the column has it, None if it cannot be one."""
+    if key is None or (isinstance(key, str) and "\0" in key):
+        return None  # what no database stores would cost the query of all ids
     try:
-        return python_type(key) if key is not None else None
-    except (TypeError, ValueError):
+        typed = python_type(key)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return None if isinstance(typed, int) and not -(2**63) <= typed < 2**63 else typed

@@ -81,7 +81,11 @@ class Plan:
         self._placed = tuple(placed)
         self._by_name = {one.component: one for one in placed}
         self._reader = Reader([c for one in inputs for c in one.source.columns])
-        self._is_sealed = any(isinstance(one.predictor, KeyHolder) for one in placed)
+        self._holds_keys = any(isinstance(one.predictor, KeyHolder) for one in placed)
+        self.is_sealed = self._holds_keys or any(
+            isinstance(one.predictor, KeyOwner) for one in placed
+        )
+        """Whether rows cost encryption or decryption."""
         self._expected: dict[str, dict[str, Expected]] = {}
         for one in placed:
             for host in one.predictor.hosts:
@@ -164,7 +168,7 @@ class Plan:
                     found[one.component] = predictor.sealed(own, key)
             elif one.is_shared:
                 found[one.component] = predictor.told(own)
-        if self._is_sealed and not any(isinstance(of, parts.Sealed) for of in found.values()):
+        if self._holds_keys and not any(isinstance(of, parts.Sealed) for of in found.values()):
             raise NeedsKey(key)
         return HostPart(state.n_rows, found, state.problems)
 

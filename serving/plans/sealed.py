@@ -42,6 +42,8 @@ from serving.plans.predictors import Answers, Outcome, Own
 from serving.plans.transforms import Floats, Step, Table, places
 
 KEY_BITS = 2048
+LONGEST = 1300
+"""Digits of a ciphertext: 4096 bits have 1234."""
 SLACK = 64
 """Bits by which the mask is larger than what it hides."""
 
@@ -145,6 +147,11 @@ class SealedHost:
         """Keep a guest's key and shares; the key's fingerprint. Raises BadPart."""
         try:
             given = msgspec.json.decode(setup, type=Setup)
+            # Before anything is computed: numbers of any length, or many, would take long.
+            if [len(own) for own in given.shares] != [len(own) for own in self._shares]:
+                raise BadPart(self.component, "the guest's shares are of another model")
+            if any(len(v) > LONGEST for v in (given.n, *(v for own in given.shares for v in own))):
+                raise BadCiphertext("a number is too long")
             n = gmpy2.mpz(given.n)
             if n.bit_length() != KEY_BITS or n % 2 == 0:
                 raise BadCiphertext(f"a key of {n.bit_length()} bits, {KEY_BITS} expected")
@@ -152,8 +159,6 @@ class SealedHost:
             sealed = [checked(public, map(gmpy2.mpz, own)) for own in given.shares]
         except (msgspec.DecodeError, ValueError, BadCiphertext) as error:
             raise BadPart(self.component, f"the guest's key cannot be used: {error}") from None
-        if [len(own) for own in sealed] != [len(own) for own in self._shares]:
-            raise BadPart(self.component, "the guest's shares are of another model")
         vectors = [CipherVector(public, own, 0, BITS) for own in sealed]
         name = public.fingerprint.hex()
         self._keys[name] = Key(public, vectors)

@@ -316,6 +316,7 @@ def test_counters_are_exact_and_probes_tell_readiness(bound, world):
     assert get(f"{guest.url}/v2/health/live")[0] == 200
     assert get(f"{guest.url}/v2/models/lr/ready")[0] == 200
     host.pause()
+    time.sleep(1.1)  # what hosts said is remembered for a second
     assert get(f"{guest.url}/v2/models/lr/ready")[0] == 503
     assert get(f"{guest.url}/v2/health/live")[0] == 200
     host.resume()

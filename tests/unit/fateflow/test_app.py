@@ -78,6 +78,16 @@ def test_nobody_else_may_say_this(host, name, request_, source):
     assert job(host, JOB, "host").status == "waiting"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("load_model", wire.LoadModel), ("forget_model", wire.ForgetModel)]
+)
+def test_another_party_gives_and_takes_no_service_id_of_ours(host, name, kind):
+    asked = kind(role="host", party_id="10000", model_id="m", model_version="1", service_id="loan")
+    told = ask(host, name, asked, "9999").json
+    assert told["retcode"] == 108
+    assert "own site" in told["retmsg"]
+
+
 def test_only_the_gateway_may_call(host):
     for secret in ("", "wrong"):
         told = ask(host, "apply_resource", on(wire.ApplyResource), secret=secret).json

@@ -239,7 +239,7 @@ def test_a_class_of_the_operator_is_an_adapter():
 
 def test_a_cache_asks_once_for_equal_ids_and_forgets_the_oldest():
     inner = Slow(0.01)
-    cache = FeatureCache(inner, 2, 60_000)
+    cache = FeatureCache(inner, 2, 60_000, 1000)
 
     async def run():
         first = await asyncio.gather(*(cache.fetch([{"id": 1}], ["x"]) for _ in range(5)))
