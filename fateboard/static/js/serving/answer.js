@@ -39,12 +39,12 @@ function Score({ data }) {
 function Rows({ rows }) {
   const columns = [
     { id: "index", label: t("serving.row"), format: /** @type {const} */ ("integer") },
-    { id: "code", label: t("serving.code"), format: /** @type {const} */ ("integer") },
+    { id: "code", label: t("serving.code") },
     { id: "score", label: t("serving.score") },
     { id: "label", label: t("serving.label") },
     { id: "message", label: t("serving.message") },
   ];
-  const cells = rows.map((row) => [row?.index ?? null, row?.retcode ?? null, scoreCell(row?.data?.score), text(row?.data?.label), text(row?.retmsg) || codeWords(Number(row?.retcode))]);
+  const cells = rows.map((row) => [row?.index ?? null, text(row?.retcode), scoreCell(row?.data?.score), text(row?.data?.label), text(row?.retmsg) || codeWords(Number(row?.retcode))]);
   return html`<${DataTable} columns=${columns} rows=${cells} filename="answers" caption=${t("serving.answer")} />`;
 }
 

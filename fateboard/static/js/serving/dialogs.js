@@ -53,7 +53,7 @@ function WeightTable({ models, weights, setWeights }) {
           <span><span class="mono">${model.version}</span><${Components} components=${model.components} /></span></label>
         ${on && html`<${NumberField} label=${t("serving.weight")} min=${1} max=${1000000} step=${1} value=${weights[name]}
           onInput=${(/** @type {number} */ value) => setWeights({ ...weights, [name]: value })} />
-          <output class="tabular sv-weight-share">${percent(Number(((weights[name] || 0) / (total || 1)).toFixed(4)))}</output>`}
+          <span class="tabular sv-weight-share">${percent(Number(((weights[name] || 0) / (total || 1)).toFixed(4)))}</span>`}
       </li>`;
     })}
   </ul>`;
@@ -123,7 +123,7 @@ export function BindDialog({ serving, service, model, onClose, changed }) {
       shadow: shadowed ? { namespace: shadowed.namespace, version: shadowed.version } : null,
       policy,
     }, t("serving.bind_done", { service: id })); // prettier-ignore
-  const footer = html`<${Button} onClick=${onClose}>${t("action.keep")}<//>
+  const footer = html`<${Button} onClick=${onClose}>${t("action.discard")}<//>
     <${Button} kind="primary" busy=${busy} disabled=${!right} onClick=${bind}>${t("serving.action.bind_now")}<//>`;
   const shadows = [{ id: "", label: t("serving.no_shadow") }, ...models.filter((one) => !chosen.includes(one)).map((one) => ({ id: nameOf(one), label: one.version }))];
   return html`<${Dialog} wide title=${service ? t("serving.bind_title", { service: id }) : t("serving.action.new_service")} onClose=${onClose} footer=${footer}>
@@ -157,7 +157,7 @@ export function RateDialog({ source, of, limit, onClose, changed }) {
   };
   const footer = html`${limit !== null && html`<${Button} kind="danger" busy=${busy} onClick=${() => set(0)}>${t("serving.action.lift")}<//>`}
     <span class="spread"></span>
-    <${Button} onClick=${onClose}>${t("action.keep")}<//>
+    <${Button} onClick=${onClose}>${t("action.discard")}<//>
     <${Button} kind="primary" busy=${busy} disabled=${!right || rate === 0} onClick=${() => set(rate)}>${t("serving.action.rate_now")}<//>`;
   return html`<${Dialog} title=${t("serving.rate_title", { of })} onClose=${onClose} footer=${footer}>
     <div class="sv-form">

@@ -1,7 +1,8 @@
 /** What is asked of a service: made of fields, or written as JSON. Pure. */
 
 /** @typedef {{name: string, value: string}} Pair */
-/** @typedef {{service: string, features: Record<string, string>, remote: Pair[], applyId: string}} Filled */
+/** features: by name; a Map, as names are any text.
+ * @typedef {{service: string, features: Map<string, string>, remote: Pair[], applyId: string}} Filled */
 
 const BATCH = "batchDataList";
 
@@ -19,7 +20,7 @@ export function requestOf({ service, features, remote, applyId }) {
   return {
     head: { serviceId: service, ...(applyId && { applyId }) },
     body: {
-      featureData: given(Object.entries(features)),
+      featureData: given([...features]),
       sendToRemoteFeatureData: Object.fromEntries(remote.filter(({ name, value }) => name && value).map(({ name, value }) => [name, value])),
     },
   };
@@ -33,7 +34,7 @@ export function filledFrom(request) {
   const texts = (/** @type {any} */ of) => Object.entries(of && typeof of === "object" ? of : {}).map(([name, value]) => ({ name, value: value == null ? "" : String(value) }));
   return {
     service: String(flat.serviceId ?? ""),
-    features: Object.fromEntries(texts(flat.featureData).map(({ name, value }) => [name, value])),
+    features: new Map(texts(flat.featureData).map(({ name, value }) => [name, value])),
     remote: texts(flat.sendToRemoteFeatureData),
     applyId: String(flat.applyId ?? ""),
   };

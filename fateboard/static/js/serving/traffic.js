@@ -116,11 +116,11 @@ export function Figures({ service, now }) {
     <//>
     <${Figure} label=${t("serving.errors")} tone=${all.failed ? "bad" : undefined} value=${all.errors === null ? "-" : percent(all.errors)}
       note=${all.failed ? t("serving.errors_sum", { n: integer(all.failed) }) : ""}>
-      <${Sparkline} tone="bad" name="failed" values=${seconds.map((one) => one.failed)}
+      <${Sparkline} tone=${all.failed ? "bad" : "idle"} name="failed" values=${seconds.map((one) => one.failed)}
         label=${t("serving.errors_spark", { service: service.service_id, n: all.failed })} />
     <//>
     <${Figure} label=${t("serving.refused")} tone=${all.refused ? "warn" : undefined} value=${integer(all.refused)}>
-      <${Sparkline} tone="warn" name="refused" values=${seconds.map((one) => one.refused)}
+      <${Sparkline} tone=${all.refused ? "warn" : "idle"} name="refused" values=${seconds.map((one) => one.refused)}
         label=${t("serving.refused_spark", { service: service.service_id, n: all.refused })} />
     <//>
   </div>`;
@@ -145,7 +145,7 @@ function optionOf(seconds, colours) {
     return { ...style, type: "value", nameGap: 40, minInterval: right ? undefined : 1, position: right ? "right" : "left", splitLine: right ? { show: false } : style.splitLine };
   };
   return {
-    legend: { top: 0, left: 0, itemWidth: 14, itemHeight: 9, icon: "roundRect", textStyle: text },
+    legend: { type: "scroll", top: 0, left: 0, itemWidth: 14, itemHeight: 9, icon: "roundRect", textStyle: text, pageTextStyle: text },
     grid: { left: 58, right: 62, top: 34, bottom: 24 },
     xAxis: { ...x, type: "category", data: seconds.map((one) => clock(one.at)), splitLine: { show: false }, axisLabel: { ...x.axisLabel, interval: 19 } },
     yAxis: [y(t("serving.requests"), false), y(t("serving.latency_ms"), true)],

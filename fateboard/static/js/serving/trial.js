@@ -16,8 +16,8 @@ import { callOf, curl, filledFrom, requestOf } from "./request.js";
 
 /** @param {{columns: string[], filled: Filled, set: (change: Partial<Filled>) => void}} props */
 function Features({ columns, filled, set }) {
-  const names = [...new Set([...columns, ...Object.keys(filled.features)])];
-  const missing = names.filter((name) => !filled.features[name]?.trim()).length;
+  const names = [...new Set([...columns, ...filled.features.keys()])];
+  const missing = names.filter((name) => !filled.features.get(name)?.trim()).length;
   return html`<fieldset class="sv-part" data-part="own">
     <legend><${Icon} name="lock" size=${14} />${t("serving.own_features")}</legend>
     <p class="muted small">${t("serving.own_features_help")}${missing > 0 && missing < names.length ? ` ${t("serving.own_missing", { n: missing })}` : ""}</p>
@@ -25,8 +25,8 @@ function Features({ columns, filled, set }) {
     <div class="sv-fields">
       ${names.map((name) => html`<label class="field" key=${name}>
         <span class="field-label mono truncate" title=${name}>${name}</span>
-        <input type="text" inputmode="decimal" autocomplete="off" value=${filled.features[name] ?? ""}
-          onInput=${(/** @type {any} */ event) => set({ features: { ...filled.features, [name]: event.currentTarget.value } })} />
+        <input type="text" inputmode="decimal" autocomplete="off" value=${filled.features.get(name) ?? ""}
+          onInput=${(/** @type {any} */ event) => set({ features: new Map(filled.features).set(name, event.currentTarget.value) })} />
       </label>`)}
     </div>
   </fieldset>`;
@@ -63,7 +63,7 @@ function parsed(text) {
 
 /** The request in fields or as JSON. @param {string} service */
 function useRequest(service) {
-  const [filled, setFilled] = useState(/** @type {Filled} */ ({ service, features: {}, remote: [], applyId: "" }));
+  const [filled, setFilled] = useState(/** @type {Filled} */ ({ service, features: new Map(), remote: [], applyId: "" }));
   const [text, setText] = useState(/** @type {string | null} */ (null));
   const asJson = text !== null;
   const told = asJson ? parsed(text) : { request: requestOf({ ...filled, service }), problem: "" };
