@@ -50,10 +50,11 @@ def check_reach(chosen: settings.Settings, accounts: Accounts) -> None:
     known = accounts.all()
     safe = known.keys() - ({chosen.username} if accounts.default_password else set())
     if not chosen.loopback and not safe:
+        where = f"{chosen.host} behind a proxy" if chosen.trusted_proxy else chosen.host
         raise SettingsError(
-            f"no user may sign in, so the board does not listen on {chosen.host}; add one with "
+            f"no user may sign in, so the board does not listen on {where}; add one with "
             f"`distaff board user add NAME --access admin --home {chosen.home}`, or listen on "
-            "127.0.0.1"
+            "127.0.0.1 without a proxy"
         )
 
 
@@ -85,7 +86,7 @@ def listening(made: Flask, chosen: settings.Settings) -> Any:
 
 def _behind_proxy(chosen: settings.Settings) -> dict[str, object]:
     if not chosen.trusted_proxy:
-        return {}
+        return {"clear_untrusted_proxy_headers": False}  # they tell the guard of a proxy
     return {
         "trusted_proxy": chosen.trusted_proxy,
         "trusted_proxy_count": 1,

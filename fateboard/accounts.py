@@ -49,7 +49,8 @@ class Accounts:
     def __init__(self, settings: Settings) -> None:
         self._path = path_in(settings.folder)
         self._own = _of_properties(settings)
-        self.default_password = (settings.username, settings.password) == DEFAULT
+        default = (settings.username, settings.password) == DEFAULT
+        self.default_password = default and self._own is not None
         self._stamp: tuple[int, int] | None = None
         self._known: dict[str, Account] = {}
         self._lock = threading.Lock()
@@ -137,8 +138,10 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _of_properties(settings: Settings) -> Account | None:
     """FATE-Board's account may do everything. Its password stands there as it is, or encrypted
-    with a key beside it. Raises SettingsError."""
+    with a key beside it; one that everybody knows opens nothing from afar. Raises SettingsError."""
     if not settings.username or not settings.password:
+        return None
+    if (settings.username, settings.password) == DEFAULT and not settings.loopback:
         return None
     password = settings.password
     if settings.encrypted and settings.private_key:

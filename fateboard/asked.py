@@ -41,8 +41,10 @@ def body(kind: type[T]) -> T:
     """Raises Refused (400)."""
     try:
         return msgspec.json.decode(request.get_data() or b"{}", type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Refused(400, "bad_request", why=str(error)) from None
+    except RecursionError:
+        raise Refused(400, "bad_request", why="nested too deeply") from None
 
 
 def view_path() -> Path:

@@ -29,6 +29,7 @@ _CODES = {
     "flow_broken": NO_FLOW,
     "flow_failed": NO_FLOW,
     "flow_garbled": NO_ANSWER,
+    "flow_too_much": NO_ANSWER,
     "conf_of_arbiter": ILLEGAL,
     "illegal_name": ILLEGAL,
 }

@@ -30,6 +30,9 @@ SHARED_S = 0.9
 SHARED_MOST = 256
 LARGEST_SHARED = 64 << 20
 CHOOSE_AGAIN_S = 30.0
+LARGEST_REPLY = 128 << 20
+LONGEST_REPLY_S = 120.0
+"""An answer is held in memory, and in a thread: one without an end must take neither."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -104,6 +107,7 @@ class Flow:
         self._current, self._chosen_at = self._urls[0], 0.0
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
         self._lock = threading.Lock()
+        self._looking, self._looked_at, self._there = threading.Lock(), -SHARED_S, False
         self.requests = 0
         limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
         timeout = httpx.Timeout(read_s, connect=connect_s)
@@ -158,23 +162,36 @@ class Flow:
         content = msgspec.json.encode(body)
         with self._faults(), self._http.stream(**self._request(path, content)) as response:
             if "json" in response.headers.get("content-type", "json"):
-                response.read()
-                reply = self._decoded(path, response.content)
+                reply = self._decoded(path, self._whole(path, response))
                 raise FlowRefused(reply.retcode or response.status_code, reply.retmsg)
             yield response
 
     def answers(self) -> bool:
-        """Whether it is there, within a second."""
-        return self._answers(self._choose())
+        """Whether it is there, within a second. Looked at once a second, whoever asks: those who
+        ask need no account."""
+        with self._looking:
+            if time.monotonic() - self._looked_at > SHARED_S:
+                self._there = self._answers(self._choose())
+                self._looked_at = time.monotonic()
+            return self._there
 
     def _post(self, path: str, body: Mapping[str, Any]) -> bytes:
         content = msgspec.json.encode(body)
-        with self._faults():
-            response = self._http.request(**self._request(path, content))
+        with self._faults(), self._http.stream(**self._request(path, content)) as response:
+            found = self._whole(path, response)
         self.requests += 1
         if response.status_code >= 500:
             raise Refused(502, "flow_failed", url=self._current, http_status=response.status_code)
-        return response.content
+        return found
+
+    def _whole(self, path: str, response: httpx.Response) -> bytes:
+        found, until = bytearray(), time.monotonic() + LONGEST_REPLY_S
+        for piece in response.iter_bytes():
+            found += piece
+            if len(found) > LARGEST_REPLY or time.monotonic() > until:
+                most = LARGEST_REPLY >> 20
+                raise Refused(502, "flow_too_much", url=self._current, path=path, most=most)
+        return bytes(found)
 
     def _request(self, path: str, content: bytes) -> dict[str, Any]:
         headers = {"content-type": "application/json"}
@@ -200,10 +217,10 @@ class Flow:
     def _decoded(self, path: str, content: bytes) -> Reply:
         try:
             return msgspec.json.decode(content, type=Reply)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
-        try:  # FATE's own server writes NaN and -Infinity as Python does, which is no JSON
-            return msgspec.convert(json.loads(content, parse_constant=str), Reply)
+        try:
+            return msgspec.convert(_as_python_writes(content), Reply)
         except (ValueError, RecursionError):
             raise Refused(502, "flow_garbled", url=self._current, path=path) from None
 
@@ -222,6 +239,16 @@ class Flow:
         except httpx.HTTPError:
             return False
         return True
+
+
+def _as_python_writes(content: bytes) -> Any:
+    """JSON as FATE's own server writes it: with NaN and -Infinity, and with halves of characters
+    (a lone ``\\ud800``), which nobody could write on. Raises ValueError, RecursionError."""
+    found = json.loads(content, parse_constant=str)
+    if b"\\ud" in content.lower():
+        whole = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
+        found = json.loads(whole, parse_constant=str)
+    return found
 
 
 class _Kept:

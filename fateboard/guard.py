@@ -26,13 +26,15 @@ POLICY = (
 RANKS = {"viewer": 0, "operator": 1, "admin": 2}
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 STILL_SIGNED_IN_S = 15.0
+_OF_PROXIES = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 def needs(access: str) -> Callable[[View], View]:
     """Mark a view with who may call it: "open" to all, else at least viewer, operator, admin.
-    A view without a mark is for viewers."""
+    A view without a mark is for viewers. "file": a part of the page, which is the same for all,
+    also where nobody may sign in yet: the page then says why."""
 
     def marked(view: View) -> View:
         view.access = access  # type: ignore[attr-defined]
@@ -45,8 +47,11 @@ def check() -> None:
     """Before every request. Raises Refused."""
     view = current_app.view_functions.get(request.endpoint or "")
     access = getattr(view, "access", "viewer")
+    if access == "file":
+        return
     if is_local():
         _check_host()
+        _check_nearby()
     if request.method not in READING:
         _check_origin()
     g.session = session()
@@ -179,6 +184,12 @@ def _check_host() -> None:
         ours = name == "localhost" or name.endswith(".localhost")
     if not ours:
         raise Refused(403, "wrong_host", host=name)
+
+
+def _check_nearby() -> None:
+    """A proxy on this machine would let in whoever reaches it."""
+    if any(name in request.headers for name in _OF_PROXIES):
+        raise Refused(403, "through_proxy")
 
 
 def _check_origin() -> None:

@@ -14,6 +14,9 @@ ENDED = frozenset({"success", "failed", "canceled", "timeout"})
 FAILED = frozenset({"failed", "timeout"})
 WITHOUT_DETAIL = {"detail": False}
 """Distaff's own: leaves DSL and configuration out of ``job/list/job``; FATE's passes it over."""
+MOST_ROWS = 500
+"""Of one job. Who asks for the job "2" must not make fateflow tell all that it has."""
+
 Row = Mapping[str, Any]
 
 
@@ -53,7 +56,7 @@ def rows_of(
     """All rows of a job that this site holds; fateflow finds ids that contain the text, too.
 
     detail: with DSL and configuration, which are most of a row."""
-    wanted = {"job_id": job_id, "limit": 0} | ({} if detail else WITHOUT_DETAIL)
+    wanted = {"job_id": job_id, "limit": MOST_ROWS} | ({} if detail else WITHOUT_DETAIL)
     data = flow.shared("job/list/job", wanted, keep_s=keep_s).data
     return [row for row in listed(data, "jobs") if str(row.get("job_id")) == job_id]
 

@@ -8,6 +8,7 @@ clock's, so that those of an earlier process are older than all of this one.
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from collections import deque
@@ -18,6 +19,8 @@ import msgspec
 
 from fateboard.errors import Refused
 from fateboard.shapes import Event, FlowState
+
+log = logging.getLogger(__name__)
 
 KEPT_EVENTS = 500
 LINGER_S = 10.0
@@ -183,6 +186,9 @@ class Hub:
                 failures += 1
                 if error.status >= 500:  # else fateflow is up, and the job is gone
                     self._tell(topic, "flow", "", FlowState(up=False, problem=problem(error)))
+            except Exception as error:  # the thread's border: a topic without one is asked no more
+                failures += 1
+                log.exception("asking about %.300r failed: %s", topic.name, type(error).__name__)
             pause_s = min(LONGEST_PAUSE_S, 2.0**failures) if failures else topic.poller.pause_s()
             topic.wake.wait(pause_s)
             topic.wake.clear()

@@ -45,6 +45,8 @@ Row = list[Any]
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _FORMULA = re.compile(r"\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_WITHIN = re.compile(r"([;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where the rest of a text would be a cell of its own to a spreadsheet that separates by ``;``."""
 _LONGEST_NAME = 100
 _FLAGGED = {"nan": "NaN", "infinite": "Infinity", "minus_infinite": "-Infinity"}
 
@@ -130,9 +132,12 @@ def defused(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     value = value.replace("\0", "")
-    if _FORMULA.match(value) and not _NUMBER.fullmatch(value):
-        return "'" + value
-    return value
+    if _NUMBER.fullmatch(value):
+        return value
+    begins = _FORMULA.match(value)
+    head = begins[0] if begins else ""
+    rest = _WITHIN.sub(r"\1'", value[len(head) :])
+    return f"'{head}{rest}" if begins else rest
 
 
 def _parts(blocks: Iterable[Block], crumbs: list[str], say: Say) -> Iterator[Part]:

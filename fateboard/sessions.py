@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
 import secrets
 import threading
 import time
@@ -49,7 +50,7 @@ class Sessions:
         with self._lock:
             self._drop_ended()
             while len(self._records) >= MOST:
-                self._records.pop(min(self._records, key=lambda key: self._records[key].seen))
+                self._records.pop(min(self._records, key=self._worth))
             record = Record(user=user, mark=mark, seen=time.time(), job=job, until=until)
             self._records[_key(token)] = record
             self._write()
@@ -78,6 +79,11 @@ class Sessions:
         """When it ends if it is not used."""
         idle = record.seen + self._idle_s
         return min(idle, record.until) if record.until else idle
+
+    def _worth(self, key: str) -> tuple[bool, float]:
+        """Whoever opens a share link again and again must sign out nobody who has an account."""
+        record = self._records[key]
+        return not record.job, record.seen
 
     def _ended(self, record: Record, now: float) -> bool:
         return now >= self.expires(record)
@@ -117,8 +123,9 @@ class Throttle:
                     429, "sign_in_slowed", retry_after_s=round(wait_s, 1), seconds=int(wait_s) + 1
                 )
             if len(self._failures) > MOST_COUNTED:
-                recent = {k: v for k, v in self._failures.items() if now - v[1] < FORGOTTEN_S}
-                self._failures = dict(list(recent.items())[-MOST_COUNTED // 2 :])
+                recent = [kv for kv in self._failures.items() if now - kv[1][1] < FORGOTTEN_S]
+                recent.sort(key=lambda kv: kv[1])  # a flood of names must not hide a guessed one
+                self._failures = dict(recent[-MOST_COUNTED // 2 :])
             for key in keys:
                 self._failures[key] = (self._failures.get(key, (0, now))[0] + 1, now)
 
@@ -136,4 +143,15 @@ class Throttle:
 
 
 def _counted(user: str, address: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("user", user[:200]), ("address", address)
+    return ("user", user[:200]), ("address", _network(address))
+
+
+def _network(address: str) -> str:
+    """Of IPv6 the /64: all its addresses belong to one subscriber."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if found.version == 4 or found.ipv4_mapped:
+        return address
+    return str(ipaddress.ip_network((int(found) >> 64 << 64, 64)))

@@ -87,6 +87,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the board."""
+        if self.trusted_proxy:
+            return False
         if self.host == "localhost":
             return True
         try:

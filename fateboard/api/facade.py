@@ -123,7 +123,8 @@ def running() -> Response:
 @blueprint.get("/job/query/<job>/<role>/<party>")
 def one(job: str, role: str, party: str) -> Response:
     wanted = OfJob(job_id=job, role=role, party_id=party)
-    row = row_of(rows_of(board().flow, job), wanted.key)
+    at = wanted.key
+    row = row_of(rows_of(board().flow, at.job_id), at)
     return _answer({"job": facade.job(row), "dataset": _data_view(wanted.body)})
 
 

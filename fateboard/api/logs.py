@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 from flask import Blueprint, Response, request
@@ -53,10 +54,15 @@ def find(job: str, role: str, party: str, kind: str) -> Response:
 @blueprint.get("/logs/<name:kind>/raw")
 def raw(job: str, role: str, party: str, kind: str) -> Response:
     """As plain text, so that the browser's own search works; never as a page."""
-    pieces = logs.raw(board().flow, _wanted(job, role, party, kind))
-    first = next(pieces, b"")
+    with contextlib.ExitStack() as begun:
+        begun.enter_context(downloads.place())
+        pieces = logs.raw(board().flow, _wanted(job, role, party, kind))
+        first = next(pieces, b"")
+        held = begun.pop_all()
     content = itertools.chain([first], pieces)
-    return Response(content, content_type="text/plain; charset=utf-8")
+    response = Response(content, content_type="text/plain; charset=utf-8")
+    response.call_on_close(held.close)
+    return response
 
 
 @blueprint.get("/logs.tar.gz")

@@ -46,7 +46,7 @@ _LOCK = threading.Lock()
 
 @blueprint.get("/")
 @blueprint.get("/<path:name>")
-@needs("open")
+@needs("file")
 def page(name: str = "index.html") -> Response:
     found = _file(name)
     gzipped = found.packed is not None and request.accept_encodings["gzip"] > 0

@@ -17,7 +17,7 @@ blueprint = Blueprint("server", __name__)
 
 
 @blueprint.get("/api/v1/messages/<name:language>")
-@needs("open")
+@needs("file")
 def catalogue(language: str) -> Response:
     """Read from the files, so that a changed catalogue shows without a restart."""
     if language not in messages.LANGUAGES:

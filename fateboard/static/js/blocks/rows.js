@@ -189,6 +189,10 @@ export function flagsByCell(flags) {
 /** @type {Record<string, string>} */
 const INFINITE = { infinite: "Infinity", minus_infinite: "-Infinity", nan: "NaN" };
 
+const FORMULA = /^\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
+// Where the rest would be a cell of its own to a spreadsheet that separates by ";".
+const FORMULA_WITHIN = /([;\t\r\n])(?=\s*[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+
 /**
  * A value as CSV has it: numbers in full, and nothing that a spreadsheet would run as a formula.
  * @param {Cell | undefined} value
@@ -196,8 +200,10 @@ const INFINITE = { infinite: "Infinity", minus_infinite: "-Infinity", nan: "NaN"
 export function csvCell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "string") return String(value);
-  const risky = value !== "-" && /^\s*[=+\-@]/.test(value) && Number.isNaN(Number(value));
-  const text = risky ? `'${value}` : value;
+  const plain = value === "-" || !Number.isNaN(Number(value));
+  const head = plain ? null : FORMULA.exec(value);
+  const rest = value.slice(head?.[0].length ?? 0);
+  const text = plain ? value : `${head ? `'${head[0]}` : ""}${rest.replace(FORMULA_WITHIN, "$1'")}`;
   return /[",\r\n;]/.test(text) || text !== text.trim() ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
