@@ -319,9 +319,15 @@ def _cat(flow: FakeFlow, body: Body) -> Body:
 
 
 def _find(flow: FakeFlow, body: Body) -> Body:
-    size = _size(flow, body)["data"]["size"]
-    found = [n for n in range(1_000, size + 1, 1_000) if n > int(body["from"])]
-    return {"data": {"number": found[0] if found else 0, "ordinal": 1, "count": size // 1_000}}
+    """Every thousandth line has what is sought, unless that is "nowhere"."""
+    size, begin = _size(flow, body)["data"]["size"], int(body["from"])
+    found = [] if body.get("text") == "nowhere" else list(range(1_000, size + 1, 1_000))
+    if body.get("direction") == "previous":
+        number = next((n for n in reversed(found) if not begin or n < begin), 0)
+    else:
+        number = next((n for n in found if n > begin), 0)
+    ordinal = found.index(number) + 1 if number else 0
+    return {"data": {"number": number, "ordinal": ordinal, "count": len(found)}}
 
 
 def _notes(flow: FakeFlow, body: Body) -> Body:

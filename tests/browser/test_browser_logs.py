@@ -1,0 +1,179 @@
+"""Logs: followed while they grow, searched at any length (scenarios 18 and 19)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from fateboard.testing import scripted_jobs as jobs
+from tests.browser.conftest import BoardSite, Live, Shown, address
+from tests.browser.shown_flow import NASTY
+
+LOG = logging.getLogger(__name__)
+FOLLOWED_S = 15
+"""In which the 3,000 lines of the running job come: 200 each second."""
+WATCH = """() => {
+  const seen = window.seen = { looks: 0, faults: [] };
+  const look = () => {
+    const rows = [...document.querySelectorAll(".ll")].map(row =>
+      [Number(row.dataset.number), row.querySelector(".ll-text").textContent]);
+    seen.looks += 1;
+    rows.forEach(([number, text], at) => {
+      const before = at ? rows[at - 1][0] : number - 1;
+      if (number !== before + 1) seen.faults.push(`${before} then ${number}`);
+      if (text !== "…" && !text.endsWith(` ${number}`)) seen.faults.push(`${number} is ${text}`);
+    });
+  };
+  const all = { childList: true, subtree: true, characterData: true };
+  new MutationObserver(look).observe(document.querySelector(".log-box"), all);
+}"""
+"""Whenever rows change, those in sight must follow each other, each with its own text."""
+READ = """async () => {
+  const box = document.querySelector(".log-box");
+  const total = Number(box.dataset.total);
+  const found = [];
+  const press = key => box.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  const frame = () => new Promise(done => setTimeout(done, 8));
+  press("Home");
+  for (let turn = 0; turn < 40 * total + 4000; turn += 1) {
+    await frame();
+    const rows = [...document.querySelectorAll(".ll")];
+    const texts = rows.map(row => row.querySelector(".ll-text").textContent);
+    if (texts.includes("…")) continue;
+    let grew = false;
+    rows.forEach((row, at) => {
+      if (Number(row.dataset.number) !== found.length + 1) return;
+      found.push(texts[at]);
+      grew = true;
+    });
+    if (found.length >= total) break;
+    if (!grew || Number(rows.at(-1).dataset.number) <= found.length) press("PageDown");
+  }
+  return found;
+}"""
+"""The texts of all lines as a reader sees them who pages from the first to the last."""
+
+
+def box_of(page: Page) -> Locator:
+    box = page.locator(".log-box")
+    expect(box).to_be_visible()
+    return box
+
+
+def said(line: str) -> str:
+    """What the board shows of a line beside its time, level and place."""
+    return re.sub(
+        r"^\[[A-Z]+\] \[[^\]]+\](?: \[[^\]]*\]){0,2} - (?:\[[^\]]+\] \[line:\d+\]: )?", "", line
+    )
+
+
+def test_a_log_is_followed_line_by_line(board: BoardSite) -> None:
+    flow = board.flow
+    flow.live.step_s = FOLLOWED_S / len(flow.live.names)
+    page = board.page(address("dashboard", jobs.LIVE, show="log", log="partyInfo"))
+    box = box_of(page)
+    page.evaluate(WATCH)
+    flow.clock.real = True
+    flow.clock.advance(-flow.clock())
+    expect(box).not_to_have_attribute("data-total", "0")
+    expect(box).to_have_attribute("data-follow", "true")
+    expect(box).to_have_attribute("data-total", re.compile(r"\d{3,}"))
+    box.press("PageUp")
+    box.press("PageUp")
+    expect(box).to_have_attribute("data-follow", "false")
+    top, total = (box.get_attribute(name) for name in ("data-top", "data-total"))
+    expect(box).not_to_have_attribute("data-total", total or "")
+    assert box.get_attribute("data-top") == top, "who reads is not moved"
+    page.get_by_role("button", name=re.compile("end", re.I)).last.click()
+    expect(box).to_have_attribute("data-follow", "true")
+    expect(box).to_have_attribute("data-total", str(jobs.LIVE_LINES))
+    expect(page.locator(".ll").last).to_contain_text(f" {jobs.LIVE_LINES}")
+    seen = page.evaluate("seen")
+    assert seen["faults"] == []
+    assert seen["looks"] > 5
+    every = [jobs.log_line(n) for n in range(1, jobs.LIVE_LINES + 1)]
+    assert page.evaluate(READ) == [said(line) for line in every]
+
+
+@pytest.mark.parametrize("component", ["", "hetero_lr_0"])
+def test_the_log_of_a_real_job_is_its_file(live: Live, component: str) -> None:
+    job = live.job("linear")
+    folder = live.node.home / "logs" / job / "guest" / "9999" / component
+    written = (folder / "INFO.log").read_text().splitlines()
+    if component:
+        page = live.page("details", job, component=component, tab="log")
+    else:
+        page = live.page("dashboard", job, show="log", log="partyInfo")
+    expect(box_of(page)).to_have_attribute("data-total", str(len(written)))
+    assert [" ".join(text.split()) for text in page.evaluate(READ)] == [
+        " ".join(said(line).split()) for line in written
+    ]
+
+
+def test_a_million_lines(board: BoardSite) -> None:
+    page = board.page(address("dashboard", jobs.BIG))
+    expect(page.locator(".dag-node").first).to_be_visible()
+    where = address("dashboard", jobs.BIG, show="log", log="partyInfo")
+    began = time.monotonic()
+    page.evaluate("where => { location.hash = where }", where)
+    expect(page.locator(".ll").last).to_contain_text("line 1000000")
+    opened = time.monotonic() - began
+    assert page.locator(".ll").count() < 200, "only what is in sight is drawn"
+
+    goto = page.get_by_label("Go to line")
+    goto.fill("500000")
+    began = time.monotonic()
+    goto.press("Enter")
+    line = page.locator('.ll[data-number="500000"]')
+    expect(line).to_contain_text("line 500000")
+    jumped = time.monotonic() - began
+    LOG.info("1,000,000 lines opened after %.2f s, line 500,000 after %.2f s", opened, jumped)
+    assert opened < 10
+    assert jumped < 10
+    expect(line).to_have_class(re.compile("marked"))
+    assert "line=500000" in page.url
+
+
+def test_finding_in_a_million_lines(board: BoardSite) -> None:
+    where = address("dashboard", jobs.BIG, show="log", log="partyInfo")
+    page = board.page(f"{where}&line=123456")
+    expect(page.locator('.ll[data-number="123456"]')).to_be_in_viewport()
+    page.get_by_role("searchbox", name="Find").fill("line")
+    found = page.locator(".log-find output")
+    expect(found).to_contain_text(re.compile(r"^\s*\d+ of 1,000\s*$"))
+    first = found.inner_text()
+    page.get_by_role("button", name="Next").last.click()
+    expect(found).not_to_have_text(first)
+    now = page.locator(".ll.found")
+    expect(now).to_contain_text("line")
+    number = int(now.get_attribute("data-number") or 0)
+    page.get_by_role("button", name="Previous").last.click()
+    expect(now).to_have_attribute("data-number", str(number - 1000))
+    page.get_by_role("searchbox", name="Find").fill("nowhere")
+    expect(found).to_contain_text(re.compile("not found|no ", re.I))
+    page.get_by_role("searchbox", name="Find").fill("")
+    page.locator(".log-find select").select_option("ERROR")
+    expect(found).to_contain_text("of 1,000")
+    expect(page.locator(".ll.off").first).to_be_visible()
+    box_of(page).press("End")
+    expect(page.locator(".ll").last).to_contain_text("1000000")
+
+
+def test_lines_are_text_and_are_linked(shown: Shown) -> None:
+    page = shown.open("", show="log", log="partyInfo", line="12")
+    line = page.locator('.ll[data-number="12"]')
+    expect(line).to_be_visible()
+    expect(line).to_have_class(re.compile("marked"))
+    expect(line).to_contain_text(f"{NASTY} line 12")
+    assert page.locator("main img").count() == 0
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name=re.compile("raw", re.I)).first.click()
+    raw = opened.value
+    raw.wait_for_load_state()
+    text = raw.inner_text("body")
+    assert text.splitlines()[11].endswith(f"{NASTY} line 12")
+    assert raw.locator("img").count() == 0
