@@ -167,7 +167,7 @@ def test_sorting_and_pages(board: BoardSite) -> None:
     expect(page.locator(".jobs")).to_have_count(0)
     page.go_back()
     expect(page.locator(".job-id")).to_have_text(second)
-    page.wait_for_function("scrollY === 200")
+    expect(page.locator("html")).to_have_js_property("scrollTop", 200)
 
 
 def pick_columns(page: Page, *names: str) -> None:
