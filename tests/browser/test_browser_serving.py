@@ -94,8 +94,11 @@ def test_a_canary_is_bound_and_rolled_back(
     assert what == "bind"
     assert {one["version"]: one["weight"] for one in body["versions"]} == {OLD: 300, NEW: 100}
     assert body["policy"]["default_score"] == 0.5
-    choose(page, "tumour", "Roll back")
+    dialog = choose(page, "tumour", "Roll back")
+    expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert len(serving.orders) == 1
     dialog = choose(page, "tumour", "Roll back")
     expect(dialog).to_contain_text(f"will be answered by {OLD} again")
     dialog.get_by_role("button", name="Roll back").click()
