@@ -21,6 +21,7 @@ from serving.adapters import Adapter, Fetched, fetched, missing
 from serving.cache import FeatureCache
 from serving.calls import HostAnswer, Part
 from serving.codes import Code, ServingFault
+from serving.fate_json import check_depth
 from serving.limits import Limits
 from serving.party_auth import Signer
 from serving.registry import Loaded, ModelKey, Registry
@@ -43,6 +44,7 @@ class Asked(msgspec.Struct):
     key: str
     setup: dict[str, bytes]
     compares: bool = False
+    legacy: bool = False
 
 
 class HostDesk:
@@ -107,13 +109,22 @@ class HostDesk:
         command = packet.header.command.name
         if command not in (packets.SINGLE, packets.BATCH):
             raise ServingFault(Code.COMMAND, f"unknown command {command[:40]!r}")
+        model = self._named(packet)
+        if not any(remote.party_id == source for remote in model.remotes):
+            raise ServingFault(Code.AUTHENTICATION, f"party {source} has no part in this model")
+        return model
+
+    def _named(self, packet: pb.Packet) -> Loaded:
+        """The model that a packet is about. Raises ServingFault (100, 104)."""
         named = packet.header.task.model
         key = ModelKey(named.namespace, named.tableName)
         model = self.registry.for_guests(key)
+        if not key.table and packet.header.command.name == packets.SINGLE and is_legacy(packet):
+            key = partner(packet)  # before 2.0 guests named their own model
+            models = self.registry.snapshot.models.values()
+            model = next((m for m in models if any(r.key == key for r in m.remotes)), None)
         if model is None or model.role == "guest":
             raise _not_loaded(key)
-        if not any(remote.party_id == source for remote in model.remotes):
-            raise ServingFault(Code.AUTHENTICATION, f"party {source} has no part in this model")
         return model
 
     async def _found(self, model: Loaded, asked: Asked) -> HostAnswer:
@@ -154,10 +165,11 @@ def read(packet: pb.Packet, most: int) -> Asked:
     ours = _ours(body)
     case_id = str(body.get("caseId") or packet.auth.nonce)[:256]
     if packet.header.command.name == packets.SINGLE:
-        ids = body.get("featureIdMap" if is_legacy(packet) else "sendToRemoteFeatureData") or {}
+        legacy = is_legacy(packet)
+        ids = body.get("featureIdMap" if legacy else "sendToRemoteFeatureData") or {}
         check = body.get("needCheckFeature") is True
         compares = body.get(packets.KEPT) is True
-        return Asked([_ids(ids)], [0], [check], case_id, True, *ours, compares)
+        return Asked([_ids(ids)], [0], [check], case_id, True, *ours, compares, legacy)
     rows = body.get("batchDataList")
     if not isinstance(rows, list) or not rows:
         raise ServingFault(Code.BAD_PARAMETER, "batchDataList must be a list of rows")
@@ -186,9 +198,19 @@ def is_legacy(packet: pb.Packet) -> bool:
     return int(operator) < LEGACY
 
 
+def partner(packet: pb.Packet) -> ModelKey:
+    """The guest's own model, as a FATE-Serving before 2.0 names it. Raises ServingFault (100)."""
+    try:
+        told = orjson.loads(packet.body.value)["partnerModelInfo"]
+        return ModelKey(str(told["namespace"])[:1000], str(told["name"])[:1000])
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        raise ServingFault(Code.BAD_PARAMETER, "the packet names no model") from None
+
+
 def _ids(given: Any) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise ServingFault(Code.BAD_PARAMETER, "sendToRemoteFeatureData must be an object")
+    check_depth(given, "sendToRemoteFeatureData")
     return given
 
 
@@ -223,4 +245,7 @@ def _told(asked: Asked, found: HostAnswer) -> bytes:
     part = found.rows[0]
     if part.code:
         return packets.fault_answer(ServingFault(part.code, part.message))
-    return packets.single_answer(part.data, asked.case_id)
+    data = part.data
+    if asked.legacy:  # the component's fields stood at the top
+        data = {**next(iter(data.values()), dict[str, Any]()), **data}
+    return packets.single_answer(data, asked.case_id)

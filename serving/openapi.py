@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from typing import Any
 
 from serving.codes import Code
 
 _OBJECT = {"type": "object"}
+_FAULT = {
+    "type": "object",
+    "properties": {"error": {"type": "string"}, "retcode": {"type": "integer"}},
+    "required": ["error"],
+}
 
 
 def document() -> dict[str, Any]:
@@ -21,7 +27,17 @@ def document() -> dict[str, Any]:
             "version": "1",
             "description": f"Return codes: {codes}. A host's code comes behind a 2.",
         },
-        "paths": {path: {verb: _operation(*told)} for path, verb, *told in _TABLE},
+        "paths": {path: {verb: _operation(path, *told)} for path, verb, *told in _TABLE},
+        "components": {
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "/v1/serving: the token in <home>/serving/admin.token. "
+                    "Requests: the option key, where it is set.",
+                }
+            }
+        },
     }
 
 
@@ -41,11 +57,26 @@ def page() -> str:
     )
 
 
-def _operation(summary: str, example: Any) -> dict[str, Any]:
+def _operation(path: str, summary: str, example: Any) -> dict[str, Any]:
+    is_text = path == "/metrics"
+    content = {"text/plain": {"schema": {"type": "string"}}} if is_text else _content(_OBJECT)
     told: dict[str, Any] = {
         "summary": summary,
-        "responses": {"200": {"description": "answered", "content": _content(_OBJECT)}},
+        "responses": {"200": {"description": "answered", "content": content}},
     }
+    if not path.startswith("/federation/"):
+        told["responses"]["default"] = {
+            "description": "refused, and why",
+            "content": _content(_FAULT),
+        }
+    names = re.findall(r"{(\w+)}", path)
+    if names:
+        told["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in names
+        ]
+    if path.startswith("/v1/serving/"):
+        told["security"] = [{"token": []}]
     if example:
         told["requestBody"] = {"content": _content({**_OBJECT, "example": example})}
     return told
@@ -97,12 +128,50 @@ _TABLE: list[tuple[str, str, str, Any]] = [
             ]
         },
     ),
+    ("/v2", "get", "Name and extensions of this server.", None),
+    (
+        "/v2/models/{model}/versions/{version}/infer",
+        "post",
+        "The same of one version that the service is bound to; another is 404.",
+        {"inputs": [{"name": "x0", "shape": [1], "datatype": "FP64", "data": [0.12]}]},
+    ),
+    (
+        "/v2/models/{model}/versions/{version}",
+        "get",
+        "Which features a version of a service expects.",
+        None,
+    ),
+    (
+        "/v2/models/{model}/versions/{version}/ready",
+        "get",
+        "Whether the version is bound and every host answers.",
+        None,
+    ),
     ("/v2/models/{model}", "get", "Which features a service expects.", None),
     ("/v2/models/{model}/ready", "get", "Whether it is bound and every host answers.", None),
     ("/v2/health/live", "get", "Whether the process responds.", None),
     ("/v2/health/ready", "get", "Whether requests are taken, and what is degraded.", None),
     ("/metrics", "get", "Prometheus metrics.", None),
     ("/v1/serving/status", "get", "Models, services, parties, traffic (needs the token).", None),
+    (
+        "/v1/serving/load",
+        "post",
+        "Fetch a deployed model from fateflow, or from a file (needs the token).",
+        {
+            **_VERSION,
+            "role": "guest",
+            "party_id": "9999",
+            "source": {"kind": "fateflow", "path": "http://127.0.0.1:9380/v1/model/transfer"},
+            "remotes": [
+                {
+                    "role": "host",
+                    "party_id": "10000",
+                    "namespace": "host#10000#arbiter-10000#guest-9999#host-10000#model",
+                    "version": "2026",
+                }
+            ],
+        },
+    ),
     (
         "/v1/serving/bind",
         "post",

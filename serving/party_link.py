@@ -20,6 +20,7 @@ from federation.fate_serving import proxy_pb2 as pb
 from serving.codes import Code, ServingFault
 from serving.packets import LARGEST, METHOD
 from serving.routes import Endpoint
+from serving.url_way import UrlChannel
 
 _log = logging.getLogger(__name__)
 
@@ -102,14 +103,22 @@ class Way:
         self._open()
 
     async def _alive(self) -> bool:
-        check: Any = self._channel.unary_unary(_HEALTH, bytes, bytes)
         try:
-            await check(b"", timeout=PROBE_LIMIT_S)
+            if self.endpoint.url:
+                await self._by_url.probe(PROBE_LIMIT_S)
+            else:
+                check: Any = self._channel.unary_unary(_HEALTH, bytes, bytes)
+                await check(b"", timeout=PROBE_LIMIT_S)
         except grpc.aio.AioRpcError as error:
             return error.code() not in (*_LOST, grpc.StatusCode.CANCELLED)
         return True
 
     def _open(self) -> None:
+        if self.endpoint.url:
+            self._by_url = UrlChannel(self.endpoint.url)
+            self._channel: Any = self._by_url
+            self._method: Any = self._by_url.call
+            return
         target = self.endpoint.target
         if not self.endpoint.secure:
             self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
@@ -124,7 +133,7 @@ class Way:
             name = ("grpc.ssl_target_name_override", certificate.host_name(self.party_id))
             credentials = grpc.ssl_channel_credentials(own.ca, own.key, own.certificate)
             self._channel = grpc.aio.secure_channel(target, credentials, options=[*_OPTIONS, name])
-        self._method: Any = self._channel.unary_unary(
+        self._method = self._channel.unary_unary(
             METHOD,
             request_serializer=pb.Packet.SerializeToString,
             response_deserializer=pb.Packet.FromString,

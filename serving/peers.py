@@ -216,6 +216,7 @@ class Lane:
 
     def __init__(self, peers: Peers, model: Loaded, remote: Remote) -> None:
         self.peers, self.model, self.remote = peers, model, remote
+        self._most = min(peers.settings.micro_batch_rows, peers.settings.most_rows)
         self._waiting: list[Waiting] = []
         self._under_way = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -227,7 +228,7 @@ class Lane:
         waiting = Waiting(call, row, loop.create_future())
         self._waiting.append(waiting)
         settings = self.peers.settings
-        if not self._under_way or len(self._waiting) >= settings.micro_batch_rows:
+        if not self._under_way or len(self._waiting) >= self._most:
             self._flush()
         elif self._timer is None:
             self._timer = loop.call_later(settings.micro_batch_ms / 1000, self._flush)
@@ -241,9 +242,8 @@ class Lane:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        most = self.peers.settings.micro_batch_rows
         there = [waiting for waiting in self._waiting if not waiting.future.done()]
-        group, self._waiting = there[:most], there[most:]
+        group, self._waiting = there[: self._most], there[self._most :]
         if not group:
             return
         self._under_way += 1

@@ -25,9 +25,10 @@ class Endpoint(msgspec.Struct, frozen=True):
     ip: str
     port: int
     secure: bool = False
+    url: str = ""
 
     def __str__(self) -> str:
-        return f"{self.ip}:{self.port}"
+        return self.url or f"{self.ip}:{self.port}"
 
     @property
     def target(self) -> str:
@@ -97,8 +98,14 @@ def _endpoints(roles: dict[str, Any], where: str) -> tuple[Endpoint, ...]:
     for position, given in enumerate(found):
         if not isinstance(given, dict):
             raise ValueError(f"{where}[{position}]: expected an object with ip and port")
+        url = given.get("url")
+        if url:
+            if not isinstance(url, str) or not url.startswith(("http://", "https://")):
+                raise ValueError(f"{where}[{position}]: url must start with http:// or https://")
+            endpoints.append(Endpoint("", 0, url=url))
+            continue
         ip, port = given.get("ip") or given.get("hostname"), given.get("port")
-        if not isinstance(ip, str) or not isinstance(port, int) or not 0 < port < 65536:
+        if not isinstance(ip, str) or type(port) is not int or not 0 < port < 65536:
             raise ValueError(f"{where}[{position}]: ip must be text, port a number to 65535")
         secure = any(given.get(key) is True for key in ("useSSL", "is_secure"))
         endpoints.append(Endpoint(ip, port, secure or given.get("negotiationType") == "TLS"))

@@ -79,6 +79,7 @@ _PROPERTIES: dict[str, str] = {
     "model.transfer.url": "transfer_url",
     "feature.single.adaptor": "adapter",
     "feature.batch.adaptor": "adapter",
+    "feature.batch.single.adaptor": "",
     "remoteModelInferenceResultCacheSwitch": "",
     "local.cache.maxsize": "cache_entries",
     "local.cache.expire": "",
@@ -121,9 +122,39 @@ def read(home: Path, given: Mapping[str, Any]) -> Settings:
     values.update({name: value for name, value in given.items() if value is not None})
     values["home"] = str(home)
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise ValueError(f"options of the serving at {home}: {error}") from None
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    """Raises ValueError naming the option."""
+    for name in _POSITIVE:
+        if getattr(settings, name) <= 0:
+            raise ValueError(f"{name} must be above 0")
+    if not settings.inference_ms >= settings.party_ms >= settings.adapter_ms:
+        _log.warning(
+            "inference_ms %s, party_ms %s, adapter_ms %s: each should be below the one before, or "
+            "the outer limit hides what the inner one says",
+            settings.inference_ms,
+            settings.party_ms,
+            settings.adapter_ms,
+        )
+
+
+_POSITIVE = (
+    "inference_ms",
+    "batch_ms",
+    "party_ms",
+    "adapter_ms",
+    "most_rows",
+    "most_bytes",
+    "in_flight",
+    "in_flight_per_party",
+    "micro_batch_rows",
+)
 
 
 def from_properties(path: Path) -> dict[str, Any]:
@@ -141,9 +172,17 @@ def from_properties(path: Path) -> dict[str, Any]:
     if properties.get("remoteModelInferenceResultCacheSwitch", "").lower() != "true":
         values.pop("cache_entries", None)
     elif "local.cache.expire" in properties:
-        values["cache_ms"] = int(properties["local.cache.expire"]) * 1000
+        text = properties["local.cache.expire"]
+        if not text.isdecimal():
+            raise ValueError(f"{path}: local.cache.expire must be a number of seconds")
+        values["cache_ms"] = int(text) * 1000
+    if values.get("adapter", "").endswith("ParallelBatchToSingleFeatureAdaptor"):
+        single = properties.get("feature.single.adaptor", "")
+        values["adapter"] = properties.get("feature.batch.single.adaptor", single)
     if "http.adapter.url" in properties:
         values["adapter_options"] = {"url": properties["http.adapter.url"]}
+        if values.get("adapter", "").endswith("HttpAdapterByHeader"):
+            values["adapter_options"]["bare"] = True
     ignored = sorted(properties.keys() - _PROPERTIES.keys() - {"http.adapter.url"})
     if ignored:
         _log.warning("%s: these keys have no meaning here: %s", path, ", ".join(ignored))

@@ -59,7 +59,6 @@ FATE_NAMES = {
     "HttpAdapter": "http",
     "HttpAdapterByHeader": "http",
     "MysqlAdapter": "sql",
-    "ParallelBatchToSingleFeatureAdaptor": "http",
 }
 
 
