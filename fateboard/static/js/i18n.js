@@ -1,6 +1,6 @@
 /** What the board says, in the reader's language. Data is never translated. */
 
-import { signal } from "./html.js";
+import { batch, signal } from "./html.js";
 import { parse } from "./router.js";
 
 /** @import {Label} from "./types.js" */
@@ -35,21 +35,27 @@ const messages = signal({});
 /** Whether messages are here. */
 export const ready = signal(false);
 
-/** Fetches the messages of the language. Raises TypeError when the board does not answer. */
+let wanted = language.peek();
+
+/** Fetches the messages of the wanted language, which is then the language: what depends on it
+ * finds its messages. Raises TypeError when the board does not answer. */
 export async function loadMessages() {
-  const wanted = language.peek();
-  const answer = await fetch(new URL(`api/v1/messages/${wanted}`, document.baseURI));
+  const asked = wanted;
+  const answer = await fetch(new URL(`api/v1/messages/${asked}`, document.baseURI));
   if (!answer.ok) throw new TypeError(`messages: ${answer.status}`);
   const found = await answer.json();
-  if (wanted !== language.peek()) return;
-  messages.value = found;
-  ready.value = true;
+  if (asked !== wanted) return;
+  batch(() => {
+    messages.value = found;
+    language.value = asked;
+    ready.value = true;
+  });
 }
 
 /** @param {Language} name */
 export function setLanguage(name) {
   localStorage.setItem(KEY, name);
-  language.value = name;
+  wanted = name;
   return loadMessages();
 }
 

@@ -43,7 +43,8 @@ function Boot() {
 function App() {
   if (!ready.value || session.value === undefined) return html`<${Boot} />`;
   if (session.value === null) return html`<${LoginPage} />`;
-  return html`<${Shell} key=${session.value.user} />`;
+  // Drawn anew in another language: charts and tables keep what they made of words.
+  return html`<${Shell} key=${`${language.value} ${session.value.user}`} />`;
 }
 
 const root = /** @type {HTMLElement} */ (document.getElementById("app"));
