@@ -1,0 +1,190 @@
+"""For every reader: Chinese, dark, still, narrow, by keyboard, and hostile names in tooltips
+(scenario 32)."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import fateboard
+from tests.browser.conftest import Shown, check_axe
+from tests.browser.drawn import block, on, series, walk
+from tests.browser.shown_flow import COMPARED, LONG, NASTY, SHOWN
+
+JOB = {"job_id": SHOWN, "role": "guest", "party_id": "9999"}
+LIST = "#/history"
+COMPARISON = "#/compare?jobs=" + ",".join(f"{job}:guest:9999" for job in COMPARED)
+
+
+def details(component: str, **query: str) -> str:
+    parts = {**JOB, "component": component, **query}
+    return "#/details?" + "&".join(f"{name}={value}" for name, value in parts.items())
+
+
+PAGES = {
+    LIST: ".jobs tbody tr",
+    "#/running": "main h1",
+    "#/about": "main h1",
+    COMPARISON: "figure.chart canvas",
+    "#/dashboard?" + "&".join(f"{name}={value}" for name, value in JOB.items()): ".dag-node",
+    "#/dashboard?show=log&" + "&".join(f"{name}={value}" for name, value in JOB.items()): ".ll",
+    "#/disclosure?" + "&".join(f"{name}={value}" for name, value in JOB.items()): "main h2",
+    details("evaluation_0"): "figure.chart canvas",
+    details("hetero_secure_boost_0"): '[data-node="0"]',
+    details("hetero_feature_binning_0"): "figure.chart canvas",
+    details("correlation_0"): ".chart-scroll canvas",
+    details("stepwise_0"): '[data-block="step"]',
+    details("transform_plain"): '[data-block="nothing"]',
+    details("hetero_lr_0", tab="parameters"): ".drawer-parameters *",
+    details("hetero_lr_0", tab="model"): ".drawer-model .model",
+    details("split_wide", tab="data"): ".dt tbody td",
+}
+
+
+def go(page: Page, where: str, url: str) -> None:
+    page.goto("about:blank")  # so that nothing of the page before is taken for this one's
+    page.goto(f"{url}/{where}")
+    expect(page.locator(PAGES[where]).first).to_be_visible()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
+def test_every_page_is_sound(shown: Shown, theme: Any, width: int) -> None:
+    """No serious finding, nothing that moves for who wants none, no scrolling sideways."""
+    size: Any = {"width": width, "height": 900}
+    page = shown.pages(color_scheme=theme, reduced_motion="reduce", viewport=size)
+    for where in PAGES:
+        go(page, where, shown.url)
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{where} is {wide} pixels too wide"
+        moving = "document.getAnimations().map(one => one.animationName)"
+        assert page.evaluate(moving) == [], where
+        check_axe(page)
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    bright = [int(part) for part in re.findall(r"\d+", ground)[:3]]
+    assert (max(bright) < 80) is (theme == "dark")
+
+
+# Chinese
+
+TEXTS = """() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const holder = node.parentElement;
+    if (holder.closest("script, style, .ll, [hidden]") || !holder.checkVisibility()) continue;
+    found.push(node.data);
+  }
+  for (const one of document.querySelectorAll("[title], [aria-label], [placeholder]")) {
+    for (const name of ["title", "aria-label", "placeholder"]) found.push(one.getAttribute(name));
+  }
+  return [...new Set(found.filter(Boolean).map(text => text.trim()))];
+}"""
+"""All that is to be read or heard."""
+DATA = {"train", "validate", "test", "data", "loss", "Total", "local", "auc", "count", "mean"}
+"""Names in the jobs themselves, some of which English messages also are."""
+
+
+def english() -> re.Pattern[str]:
+    """What the board says in English only: a whole text of a catalogue, gaps filled."""
+    folder = Path(fateboard.__file__).parent / "static" / "messages"
+    found = []
+    for file in folder.glob("*.json"):
+        for said in json.loads(file.read_text("utf-8")).values():
+            words = re.sub(r"\{\w+\}", "", said["en"])
+            if said["en"] == said["zh-CN"] or not re.search(r"[A-Za-z]{3}.*[A-Za-z]", words):
+                continue
+            found.append(re.sub(r"\\\{\w+\\\}", ".+", re.escape(said["en"].strip())))
+    assert len(found) > 500
+    return re.compile("|".join(f"(?:{one})" for one in found))
+
+
+def test_chinese_is_everywhere(shown: Shown) -> None:
+    page = shown.pages(f"{shown.url}/{LIST}")
+    page.get_by_role("button", name=re.compile("language", re.I)).click()
+    page.get_by_role("menuitem", name="中文").or_(
+        page.get_by_role("menuitemradio", name="中文")
+    ).click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    said = english()
+    left: dict[str, list[str]] = {}
+    for where in PAGES:
+        if where != LIST:  # which is the page that the language was changed on
+            go(page, where, shown.url)
+        texts = page.evaluate(TEXTS)
+        assert any(re.search("[\u4e00-\u9fff]", text) for text in texts)
+        faults = [text for text in texts if said.fullmatch(text) and text not in DATA]
+        if faults:
+            left[where] = faults
+    assert left == {}
+
+
+# the keyboard alone
+
+
+def tab_to(page: Page, selector: str, most: int = 120) -> None:
+    """Tab, as often as it takes to come to something."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached by {most} times Tab")
+
+
+def test_from_the_list_to_a_curve_by_keyboard(shown: Shown) -> None:
+    page = shown.pages(f"{shown.url}/{LIST}")
+    expect(page.locator(".jobs tbody tr")).to_have_count(20)
+    tab_to(page, "input[type=search]")
+    page.keyboard.type(SHOWN)
+    expect(page.locator(".jobs tbody tr")).to_have_count(3)
+    tab_to(page, f".jobs tbody a[href*='job_id={SHOWN}'][href*='role=guest']")
+    page.keyboard.press("Enter")
+    expect(page.locator(".dag-node").first).to_be_visible()
+    tab_to(page, ".dag-node, .dag [tabindex='0'], [class*=dag]:focus")
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.locator(".drawer")).to_be_visible()
+    for _ in range(6):  # along the graph, whose first line has six components
+        if page.locator('.drawer[data-component="evaluation_0"]').count():
+            break
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("Enter")
+    expect(page.locator('.drawer[data-component="evaluation_0"]')).to_be_visible()
+    expect(block(page, "performance")).to_be_visible()
+    tab_to(page, '[data-block="performance"] [role=tab]')
+    chart = block(page, "performance").locator("figure.chart").first
+    expect(chart.locator("canvas").first).to_be_visible()
+    tab_to(page, "figure.chart button[aria-pressed]")
+    page.keyboard.press("Enter")
+    assert len(on(chart)) == 1
+    page.keyboard.press("Enter")
+    tab_to(page, ".chart-box")
+    page.keyboard.press("ArrowRight")
+    expect(chart.locator(".chart-tip")).to_be_visible()
+    page.keyboard.press("+")
+    expect(chart.locator(".chart-box")).to_have_attribute("data-zoomed", "1")
+    page.keyboard.press("0")
+    expect(chart.locator(".chart-box")).not_to_have_attribute("data-zoomed", "1")
+
+
+# names of others
+
+
+def test_hostile_names_in_tables_charts_and_their_tooltips(shown: Shown) -> None:
+    page = shown.open("hostile_0")
+    weights = block(page, "weights")
+    for name in (NASTY, "=HYPERLINK(1)", LONG):
+        expect(weights.get_by_text(name, exact=True)).to_be_visible()
+    roc = page.locator("figure.chart", has=page.locator(".is-square")).first
+    assert series(roc)[0]["name"] == NASTY
+    assert NASTY in walk(roc, 2)
+    shown.open("hostile_1", on=page)
+    expect(page.locator(".component-view")).to_contain_text(NASTY)
+    page.locator(".dag-node").last.hover()
+    assert page.locator("main img").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
