@@ -19,7 +19,7 @@ blueprint = Blueprint("serving", __name__, url_prefix="/v1/serving")
 
 MANAGED = ("bind", "rollback", "unbind", "unload", "rate")
 CALLS = ("inference", "batchInference")
-LIMIT_S = 30.0
+LIMIT_S, STATUS_S = 30.0, 3.0
 
 
 @blueprint.post("/status")
@@ -61,7 +61,9 @@ def _asked(settings: Settings, method: str, path: str, body: Any) -> Any:
     if token.is_file():
         headers["authorization"] = f"Bearer {token.read_text().strip()}"
     connection = http.client.HTTPConnection(
-        settings.reachable_host, settings.serving_port, timeout=LIMIT_S
+        settings.reachable_host,
+        settings.serving_port,
+        timeout=STATUS_S if method == "GET" else LIMIT_S,
     )
     try:
         connection.request(method, path, msgspec.json.encode(body), headers)
