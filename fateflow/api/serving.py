@@ -54,7 +54,7 @@ def _running() -> Settings:
     return settings
 
 
-def _asked(settings: Settings, method: str, path: str, body: Any) -> Any:
+def _asked(settings: Settings, method: str, path: str, body: Any) -> dict[str, Any]:
     """The serving's answer. Raises FlowError with its words."""
     token = settings.root / "serving" / "admin.token"
     headers = {"content-type": "application/json"}
@@ -69,7 +69,7 @@ def _asked(settings: Settings, method: str, path: str, body: Any) -> Any:
         connection.request(method, path, msgspec.json.encode(body), headers)
         reply = connection.getresponse()
         status, content = reply.status, reply.read()
-        told = msgspec.json.decode(content)
+        told = msgspec.json.decode(content, type=dict[str, Any])
     except (OSError, http.client.HTTPException, msgspec.DecodeError) as error:
         raise FlowError(
             f"the serving at {settings.serving_url} does not answer ({type(error).__name__}); "
