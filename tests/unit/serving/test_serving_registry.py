@@ -159,5 +159,5 @@ def test_bindings_and_rates_are_kept_as_text_that_people_can_read(tmp_path):
     assert Store(tmp_path).state() == state
     assert '"loan"' in store.state_file.read_text()
     store.state_file.write_text("{")
-    with pytest.raises(Damaged, match="state.json"):
+    with pytest.raises(Damaged, match=r"state\.json"):
         store.state()
