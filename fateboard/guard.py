@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, request
 
-from fateboard import audit
+from fateboard import audit, share_links
 from fateboard.accounts import AccountError
 from fateboard.blocks import Notice, msg
 from fateboard.board import board
@@ -165,11 +165,13 @@ def _accounts() -> dict[str, Any]:
 
 
 def _record(*, touch: bool) -> Record | None:
-    """The cookie's session, if its account is as it was at the sign-in."""
+    """The cookie's session, if its account, or the secret of links, is as it was then."""
     token = request.cookies.get(cookie(), "")
     found = board().sessions.find(token, touch=touch) if token else None
-    if found is None or found.job:
-        return found
+    if found is None:
+        return None
+    if found.job:
+        return found if found.mark == share_links.mark(board().settings.folder) else None
     account = _accounts().get(found.user)
     return found if account and account.mark == found.mark else None
 

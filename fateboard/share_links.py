@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import time
@@ -44,6 +45,11 @@ def opened(folder: Path, token: str) -> Link:
     if time.time() >= link.until:
         raise Refused(404, "no_link")
     return link
+
+
+def mark(folder: Path) -> str:
+    """Changes with the secret, which ends the sessions that links have begun, too."""
+    return hashlib.sha256(b"mark" + _secret(folder)).hexdigest()[:16]
 
 
 def _serializer(folder: Path) -> URLSafeSerializer:

@@ -110,7 +110,8 @@ def shared(token: str) -> AnyResponse:
     if g.session is not None and not g.session.job:
         return response
     guard.record("opened a share link", _path(key), user="(share link)")
-    return with_cookie(response, board().sessions.begin("", "", job=_path(key), until=link.until))
+    mark = share_links.mark(board().settings.folder)
+    return with_cookie(response, board().sessions.begin("", mark, job=_path(key), until=link.until))
 
 
 def _path(key: JobKey) -> str:

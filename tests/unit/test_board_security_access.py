@@ -101,6 +101,20 @@ def test_a_share_link_that_is_opened_again_and_again_signs_nobody_out(tmp_path, 
     assert ann.get(ONE).status_code == 200
 
 
+def test_who_removes_the_secret_ends_links_and_what_was_opened_by_them(tmp_path, flow):
+    made = build(tmp_path, flow)
+    ann = signed_in(made, "ann", "admin")
+    key = JobKey(job_id=BIG, role="guest", party_id="9999")
+    token, _ = share_links.made(tmp_path / "board", key, 1)
+    guest = made.test_client()
+    assert guest.get(f"/share/{token}").status_code == 303
+    assert guest.get(ONE).status_code == 200
+    (tmp_path / "board" / "secret").unlink()
+    assert code(guest.get(ONE)) == (401, "sign_in")
+    assert code(guest.get(f"/share/{token}")) == (404, "no_link")
+    assert ann.get(ONE).status_code == 200
+
+
 def test_one_subscriber_of_ipv6_has_one_throttle():
     throttle = Throttle()
     for at in range(5):
