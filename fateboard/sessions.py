@@ -26,7 +26,8 @@ MOST_COUNTED = 10_000
 
 class Record(msgspec.Struct, kw_only=True):
     """mark: of the account's password, or of the secret of share links, when it began. job: all
-    that a share link shows, as job/role/party. until: when a share link ends, else 0. Times are seconds since 1970."""
+    that a share link shows, as job/role/party. until: when a share link ends, else 0. Times are
+    seconds since 1970."""
 
     user: str
     mark: str
