@@ -47,7 +47,6 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 (what not to dial)
 _OPTIONS = (
     ("grpc.max_send_message_length", LARGEST),
-    ("grpc.max_receive_message_length", LARGEST),
     ("grpc.so_reuseport", 0),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
@@ -160,7 +159,7 @@ class Serving:
 
     def _site_server(self) -> grpc.aio.Server:
         """For this site's own fateflow and clients."""
-        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=self._most_calls)
+        server = self._grpc_server()
         managers = Managers(self.settings.managers)
         server.add_generic_rpc_handlers(
             (
@@ -180,7 +179,7 @@ class Serving:
 
     def _party_server(self) -> grpc.aio.Server:
         """For other parties: with certificates, or in plaintext on loopback alone."""
-        server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=self._most_calls)
+        server = self._grpc_server()
         server.add_generic_rpc_handlers(
             (
                 grpc_doors.party_service(self.desk),
@@ -196,10 +195,11 @@ class Serving:
         _bind(server, host, self.settings.party_port, self.identity, "--party-port")
         return server
 
-    @property
-    def _most_calls(self) -> int:
-        """Beyond those that get a code for it, calls are not even read: they cost memory."""
-        return 2 * self.settings.in_flight + 16
+    def _grpc_server(self) -> grpc.aio.Server:
+        """Beyond the calls that get a code for it, calls are not even read: they cost memory."""
+        options = (*_OPTIONS, ("grpc.max_receive_message_length", self.settings.most_bytes))
+        most = 2 * self.settings.in_flight + 16
+        return grpc.aio.server(options=options, maximum_concurrent_rpcs=most)
 
     def _own(self) -> Identity | None:
         return self.identity

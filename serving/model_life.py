@@ -31,9 +31,16 @@ _log = logging.getLogger(__name__)
 
 _FORBIDDEN = "?:/&"
 PROBE_S = 3.0
+SEALED_S = 25.0
+"""For hundreds of rows under encryption; fateflow waits 60 s."""
 DRAIN_S = 10.0
 """So long a host answers for a version that was unloaded: its guests are still about to swap."""
-NOT_THERE, FAILED_TEST = of_host(Code.NO_MODEL), of_host(Code.MERGE)
+THERE = frozenset(
+    of_host(code)
+    for code in (Code.BAD_PARAMETER, Code.FEATURE, Code.NO_FEATURES, Code.ADAPTER, Code.FILL_RATE)
+)
+"""What FATE-Serving's hosts may say of a question for kept rows, which they take for one of an
+unknown id: they have found the model."""
 
 
 class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,13 +223,14 @@ class ModelLife:
         their comparison says. Raises ServingFault (109)."""
         if model.role != "guest" or not model.remotes:
             return ""
-        deadline = asyncio.get_running_loop().time() + PROBE_S
+        limit_s = SEALED_S if model.plan.is_sealed else PROBE_S
+        deadline = asyncio.get_running_loop().time() + limit_s
         answers = {}
         for remote in model.remotes:
             try:
                 answers[remote.party_id] = await self.peers.kept_part(model, remote, deadline)
             except ServingFault as fault:
-                if fault.code in (Code.NETWORK, Code.GUEST_ROUTE, NOT_THERE, FAILED_TEST):
+                if fault.code not in THERE:
                     raise ServingFault(
                         Code.BIND,
                         f"{remote.role} {remote.party_id} does not answer for this version: "

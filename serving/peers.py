@@ -104,7 +104,9 @@ class Peers:
         """
         rows = [Row(index=0, features={}, remote={})]
         call = Call(case_id="bind-probe", service_id="", rows=rows, deadline=deadline)
-        packet = await self._sent(model, remote, call, rows, {packets.KEPT: True})
+        extra: dict[str, Any] = {packets.KEPT: True}
+        limit_s = deadline - asyncio.get_running_loop().time()
+        packet = await self._sent(model, remote, call, rows, extra, limit_s)
         try:
             return packets.kept_part(packet)
         except ServingFault as fault:
@@ -117,33 +119,45 @@ class Peers:
         try:
             packets.answer(await self._called(model, remote, call, [], {}), 0)
         except ServingFault as fault:
-            if fault.code != Code.BAD_PARAMETER:
+            if fault.code not in (Code.BAD_PARAMETER, Code.SYSTEM):  # 110: FATE-Serving's words
                 return f"{remote.role} {remote.party_id} is not ready: {fault}"
         return ""
 
     async def _sent(
-        self, model: Loaded, remote: Remote, call: Call, rows: list[Row], extra: dict[str, Any]
+        self,
+        model: Loaded,
+        remote: Remote,
+        call: Call,
+        rows: list[Row],
+        extra: dict[str, Any],
+        limit_s: float | None = None,
     ) -> pb.Packet:
         """The host's answer, after it has had this guest's key if it asked for one."""
         key, setup = model.plan.setup(remote.party_id)
         if key:
             extra[packets.KEY] = key
-        answer = await self._called(model, remote, call, rows, extra)
+        answer = await self._called(model, remote, call, rows, extra, limit_s)
         if not key or not packets.needs_setup(answer):
             return answer
         extra[packets.SETUP] = {
             name: base64.b64encode(content).decode() for name, content in setup.items()
         }
-        return await self._called(model, remote, call, rows, extra)
+        return await self._called(model, remote, call, rows, extra, limit_s)
 
     async def _called(
-        self, model: Loaded, remote: Remote, call: Call, rows: list[Row], extra: dict[str, Any]
+        self,
+        model: Loaded,
+        remote: Remote,
+        call: Call,
+        rows: list[Row],
+        extra: dict[str, Any],
+        limit_s: float | None = None,
     ) -> pb.Packet:
-        """Raises ServingFault: 105, 106, 124."""
+        """limit_s: instead of the option party_ms. Raises ServingFault: 105, 106, 124."""
         link = self.link(remote.party_id)
         loop = asyncio.get_running_loop()
         left = call.deadline - loop.time() - REPLY_MARGIN_S
-        timeout = min(left, self.settings.party_ms / 1000)
+        timeout = min(left, limit_s or self.settings.party_ms / 1000)
         if timeout <= 0:
             raise _late(remote.party_id)
         packet = packets.request(
