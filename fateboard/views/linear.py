@@ -107,7 +107,7 @@ def loss_of_others(context: Context, path: Path) -> list[Block]:
     here = {context.role, *(sibling.role for sibling in context.siblings)}
     learners = losses.LEARNERS.get(context.module.casefold(), ())
     if not blocks and context.model and not here.intersection(learners):
-        blocks.append(Paragraph(id="loss", text=msg("loss.elsewhere")))
+        blocks.append(Paragraph(id="loss", text=msg("loss.elsewhere", role=learners[0])))
     return blocks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from fateboard.blocks import (
     Axis,
@@ -68,15 +69,26 @@ def _tabs(id: str, metrics: list[Metric]) -> list[Block]:
 
 
 def _of(metrics: list[Metric], namespace: str) -> list[Metric]:
-    return [metric for metric in metrics if metric.namespace == namespace]
+    """Rounds in their order; fateflow lists them by name, the tenth before the second."""
+    found = [metric for metric in metrics if metric.namespace == namespace]
+    rank = {name: n for n, name in enumerate(dict.fromkeys(_series_of(one) for one in found))}
+    return sorted(found, key=lambda metric: (rank[_series_of(metric)], _place(metric)[2]))
+
+
+def _series_of(metric: Metric) -> str:
+    """The name of its data set, whatever the round."""
+    return dataset(metric.namespace, text(_pair(metric))).name
+
+
+def _pair(metric: Metric) -> Any:
+    return metric.meta.get("pair_type") or metric.meta.get("curve_name") or metric.name
 
 
 def _place(metric: Metric) -> tuple[str, str, int]:
     """The name shown, the pair that a curve belongs to, and the round."""
-    pair = metric.meta.get("pair_type") or metric.meta.get("curve_name") or metric.name
-    one = dataset(metric.namespace, text(pair))
+    one = dataset(metric.namespace, text(_pair(metric)))
     shown = one.name if one.round < 0 else f"{one.name} iteration_{one.round}".strip()
-    return shown, text(pair), one.round
+    return shown, text(_pair(metric)), one.round
 
 
 def _simple(x: Label, y: Label, export_name: str, diagonal: bool = False) -> Drawn:

@@ -125,7 +125,7 @@ def test_a_guest_sees_the_loss_of_the_arbiter_of_its_site_by_its_party():
     assert curve.help == msg("loss.best", value="0.5")
     elsewhere = blocks("HeteroLR", model=LINEAR)["loss"]
     assert isinstance(elsewhere, Paragraph)
-    assert elsewhere.text == msg("loss.elsewhere")
+    assert elsewhere.text == msg("loss.elsewhere", role="arbiter")
     unlogged = blocks("HeteroLR", model=LINEAR, siblings=[("arbiter", "10001", {})])
     assert list(unlogged) == ["model", "weights"]
 

@@ -3,7 +3,8 @@
  *
  * @typedef {import("./types").Dag} Dag
  * @typedef {import("./types").Task} Task
- * @typedef {import("./daglayout").Placed & {names: Map<string, string>}} Placed names: as drawn
+ * @typedef {import("./daglayout").Placed & {names: Map<string, string>,
+ *   noteWidth: (text: string) => number}} Placed names: as drawn
  * @typedef {import("./daglayout").PlacedNode} PlacedNode
  * @typedef {import("./daglayout").PlacedPort} PlacedPort
  */
@@ -18,6 +19,8 @@ import { statusWord } from "./ui.js";
 
 const STEP = 1.25;
 const TEXT = 52; // what of a node is not its name
+const BETWEEN = 8; // of the module and the time
+const [NAME_FONT, NOTE_FONT] = ["600 13px", "500 11.5px"];
 const MARKS = {
   success: "M3.5 8.5l3 3 6-6.5",
   failed: "M4.5 4.5l7 7m0-7l-7 7",
@@ -45,11 +48,11 @@ function portWord(port, input) {
   return input ? t("job.port.data_in", { name }) : t("job.port.data_out", { name });
 }
 
-/** How wide a name is, in the font in which names are drawn. @returns {(name: string) => number} */
-function measure() {
+/** How wide a text is in one of the fonts of a node. @param {string} font @returns {(text: string) => number} */
+function measure(font) {
   const pen = document.createElement("canvas").getContext("2d");
-  if (pen) pen.font = `600 13px ${getComputedStyle(document.body).fontFamily}`;
-  return (name) => pen?.measureText(name).width || 0;
+  if (pen) pen.font = `${font} ${getComputedStyle(document.body).fontFamily}`;
+  return (text) => pen?.measureText(text).width || 0;
 }
 
 /** As much of a name as a node holds. @param {string} name @param {(name: string) => number} width @param {number} room */
@@ -57,6 +60,15 @@ function fitted(name, width, room) {
   let letters = Math.min(name.length, 80);
   while (letters > 1 && width(shorten(name, letters)) > room) letters -= 1;
   return shorten(name, letters);
+}
+
+/** As much of a module's name as there is room for: its end tells it from others (…Binning, …Selection).
+ * @param {string} name @param {(name: string) => number} width @param {number} room */
+function ending(name, width, room) {
+  let cut = Math.max(0, name.length - 80);
+  const shown = () => (cut ? `…${name.slice(cut)}` : name);
+  while (cut < name.length - 1 && width(shown()) > room) cut += 1;
+  return shown();
 }
 
 /** The layout, once the library is here; it moves only if the graph does. @param {Dag} dag */
@@ -70,10 +82,10 @@ function usePlaced(dag) {
   }, []);
   return useMemo(() => {
     if (!dagre) return null;
-    const width = measure();
+    const width = measure(NAME_FONT);
     const placed = place(dag, dagre, nodeWidth(Math.max(0, ...dag.nodes.map((node) => width(node.name.slice(0, 80))))));
     const names = new Map([...placed.nodes.values()].map(({ name, w }) => [name, fitted(name, width, w - TEXT)]));
-    return { ...placed, names };
+    return { ...placed, names, noteWidth: measure(NOTE_FONT) };
   }, [dagre, shape]);
 }
 
@@ -205,7 +217,7 @@ function Canvas({ dag, placed, tasks, selected, onSelect, onRerun }) {
           const at = /** @type {PlacedNode} */ (placed.nodes.get(node.name));
           const task = state.get(node.name);
           const status = look(task?.status, node.need_run);
-          return html`<${Node} key=${node.name} ...${{ node, at, task, status, now, point }} label=${placed.names.get(node.name)}
+          return html`<${Node} key=${node.name} ...${{ node, at, task, status, now, point }} label=${placed.names.get(node.name)} width=${placed.noteWidth}
             selected=${node.name === selected} near=${near.has(node.name)} first=${node.name === home}
             onOpen=${open} onFocus=${setFocused}
             onRerun=${onRerun && ["failed", "canceled", "timeout"].includes(status) ? onRerun : null} />`;
@@ -242,7 +254,7 @@ function neighbours(placed, name) {
 }
 
 /** @param {any} props */
-function Node({ node, at, label, task, status, now, point, selected, near, first, onOpen, onFocus, onRerun }) {
+function Node({ node, at, label, width, task, status, now, point, selected, near, first, onOpen, onFocus, onRerun }) {
   const ran = task && status !== "" ? lasted(task, now) : null;
   const clock = ran != null && ["running", "success", "failed", "canceled", "timeout"].includes(status) ? duration(ran) : "";
   const note = status === "" ? t("job.dag.not_run") : node.module;
@@ -258,7 +270,7 @@ function Node({ node, at, label, task, status, now, point, selected, near, first
         ${(status in MARKS) && html`<path transform="translate(4 4)" d=${/** @type {any} */ (MARKS)[status]} />`}
       </g>
       <text class="dag-name" x=${at.x + 42} y=${at.y + 20}>${label}</text>
-      <text class="dag-note" x=${at.x + 42} y=${at.y + 36}>${shorten(note, Math.floor((at.w - 52) / 6.2) - clock.length)}</text>
+      <text class="dag-note" x=${at.x + 42} y=${at.y + 36}>${ending(note, width, at.w - TEXT - (clock ? width(clock) + BETWEEN : 0))}</text>
       <text class="dag-time" x=${at.x + at.w - 10} y=${at.y + 36}>${clock}</text>
       ${status === "running" && html`<rect class="dag-moving" x=${at.x + 8} y=${at.y + at.h - 4} width=${at.w - 16} height="2" rx="1" />`}
     </g>

@@ -44,7 +44,7 @@ export function Drawer({ detail, component, full, onFull, onClose, onSelect, onR
     <header class="drawer-head">
       <div class="drawer-title">
         <h2 title=${component}>${component}</h2><span class="chip">${node.module}</span><${Status} status=${status} />
-        <${Took} task=${task} />
+        ${status && html`<${Took} task=${task} />`}
       </div>
       <div class="drawer-tools">
         ${onRerun && ["failed", "canceled", "timeout"].includes(status) && html`<${Button} small icon="rerun" onClick=${() => onRerun(component)}>${t("job.rerun.here")}<//>`}

@@ -8,9 +8,9 @@ import { language, t } from "../i18n.js";
 import { COMPARE_LEAST, COMPARE_MOST, cancelJobs, hasEnded, jobLink, jobName, mayOperate } from "../jobs.js";
 import { useKeys } from "../keys.js";
 import { subscribe } from "../live.js";
-import { link, navigate, setQuery } from "../router.js";
+import { navigate, setQuery } from "../router.js";
 import { useScrollMemory } from "../scroll.js";
-import { Button, Empty, ErrorBox, IconButton, MultiSelect, Select, Spinner } from "../ui.js";
+import { Button, CopyButton, Empty, ErrorBox, IconButton, MultiSelect, Select, Spinner } from "../ui.js";
 import { FILTERS, FilterChips, Filters, clearFilters } from "./jobsfilters.js";
 import { JobsTable, Pager, jobColumns } from "./jobstable.js";
 
@@ -19,6 +19,10 @@ import { JobsTable, Pager, jobColumns } from "./jobstable.js";
 
 const SENT = [...FILTERS, "sort", "order", "page", "size", "metric"];
 const COLUMNS_KEY = "board.jobs.columns";
+const FIRST_JOB = `flow template download -o example && cd example/distaff_examples
+flow data upload -c data/upload_guest.json
+flow data upload -c data/upload_host.json
+flow job submit -c lr/conf.json -d lr/dsl.json`;
 
 /** @param {Record<string, string>} query */
 function pathOf(query) {
@@ -280,6 +284,6 @@ function NoJobs({ query, total }) {
     const action = html`<${Button} onClick=${clearFilters}>${t("action.clear_all")}<//>`;
     return html`<${Empty} icon="filter" title=${t("jobs.none_match")} hint=${t("jobs.none_match_hint")} action=${action} />`;
   }
-  const action = html`<${Button} href=${link("about")}>${t("nav.about")}<//>`;
+  const action = html`<div class="first-job"><pre tabindex="0">${FIRST_JOB}</pre><${CopyButton} text=${FIRST_JOB} /></div>`;
   return html`<${Empty} title=${t("jobs.none")} hint=${t("jobs.none_hint")} action=${action} />`;
 }
