@@ -69,14 +69,14 @@ def _file(name: str) -> File:
     try:
         status = Path(path).stat()
         stamp = (status.st_mtime_ns, status.st_size)
-        kept = _FILES.get(name)
+        kept = _FILES.get(path)
         if kept and kept.stamp == stamp:
             return kept
         plain = Path(path).read_bytes()
-    except OSError:
+    except (OSError, ValueError):
         raise Refused(404, "no_page") from None
     packed = None if Path(name).suffix in _PACKED else gzip.compress(plain, 9, mtime=0)
     found = File(stamp, plain, packed, kind)
     with _LOCK:
-        _FILES[name] = found
+        _FILES[path] = found  # not by its name: a file has many, ``./x`` and ``y/../x``
     return found

@@ -7,6 +7,7 @@ import pytest
 
 from fateboard import accounts, sessions, share_links
 from fateboard.__main__ import check_reach
+from fateboard.api import pages
 from fateboard.errors import Refused
 from fateboard.sessions import Throttle
 from fateboard.settings import SettingsError
@@ -149,6 +150,21 @@ def test_bodies_that_are_none_are_refused_in_words(tmp_path, flow, content):
     accounts.add(tmp_path / "board", "ann", "viewer", "ann-password")
     answer = made.test_client().post("/api/v1/session", data=content, headers=JSON)
     assert code(answer) == (400, "bad_request")
+
+
+def test_many_spellings_of_a_file_are_kept_once(tmp_path, flow):
+    """Else who has no account could fill the memory."""
+    browser = client(tmp_path, flow)
+    before = set(pages._FILES)
+    for at in range(1, 20):
+        assert browser.get("/" + "./" * at + "icon.svg").status_code == 200
+        assert browser.get(f"/x{at}/../icon.svg").status_code == 200
+    assert len(set(pages._FILES) - before) <= 1
+
+
+@pytest.mark.parametrize("name", ["a%00b.js", "a" * 5_000 + ".js", "%ff.js"])
+def test_names_that_no_file_can_have(tmp_path, flow, name):
+    assert code(client(tmp_path, flow).get(f"/{name}")) == (404, "no_page")
 
 
 def test_a_number_without_end_resumes_nothing(tmp_path, flow):
