@@ -249,7 +249,7 @@ def _durations(jobs: list[Compared]) -> Block:
             *_job_columns(jobs, "duration"),
         ],
         rows=[[name, *(of.get(name) for of in took)] for name in names],
-        footer=[["", *(job.row.elapsed_ms for job in jobs)]],
+        footer=[["Total", *(job.row.elapsed_ms for job in jobs)]],
         page_size=0,
         export_name="compare_durations",
     )

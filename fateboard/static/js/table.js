@@ -261,8 +261,17 @@ function ColumnWidths({ layout }) {
   return html`<colgroup>${cols}</colgroup>`;
 }
 
-/** @param {{layout: Layout, sort: Sort | null, onSort: (column: number) => void}} props */
-function Head({ layout, sort, onSort }) {
+/** Whether a heading stands above numbers: where nothing is said of a column, as in a preview of data,
+ * its first value tells. @param {DataColumn} column @param {Cell[][]} rows @param {number} index */
+function holdsNumbers(column, rows, index) {
+  if (isNumeric(column.format)) return true;
+  if (column.format === "yes_no") return false;
+  const first = rows.find((row) => row[index] !== null && row[index] !== undefined && row[index] !== "");
+  return first !== undefined && typeof first[index] === "number";
+}
+
+/** @param {{layout: Layout, rows: Cell[][], sort: Sort | null, onSort: (column: number) => void}} props */
+function Head({ layout, rows, sort, onSort }) {
   const draw = (/** @type {number} */ place) => {
     const index = layout.order[place];
     const column = layout.columns[index];
@@ -273,7 +282,7 @@ function Head({ layout, sort, onSort }) {
     return html`<th
       key=${index}
       scope="col"
-      class=${`${isNumeric(column.format) ? "is-number" : ""} ${place < layout.frozen ? "is-frozen" : ""}`}
+      class=${`${holdsNumbers(column, rows, index) ? "is-number" : ""} ${place < layout.frozen ? "is-frozen" : ""}`}
       style=${place < layout.frozen ? { left: `${layout.starts[place]}px` } : undefined}
       aria-sort=${sorted}
       aria-colindex=${place + 1}
@@ -379,7 +388,7 @@ export function DataTable(props) {
     >
       <table style=${{ width: `${layout.starts[layout.order.length]}px` }} aria-rowcount=${shown.length + 1 + footer.length} aria-colcount=${columns.length}>
         <${ColumnWidths} layout=${layout} />
-        <${Head} layout=${layout} sort=${sort} onSort=${onSort} />
+        <${Head} layout=${layout} rows=${rows} sort=${sort} onSort=${onSort} />
         <tbody>
           ${gap(from, "above")}
           ${shown.slice(from, to).map(
