@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 import fateboard
@@ -26,6 +25,14 @@ def details(component: str, **query: str) -> str:
     return "#/details?" + "&".join(f"{name}={value}" for name, value in parts.items())
 
 
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+LOOKS: tuple[tuple[Any, int], ...] = (("dark", 390), ("light", 1440))
+COMPONENTS = {
+    details("hetero_secure_boost_0"): '[data-node="0"]',
+    details("correlation_0"): ".chart-scroll canvas",
+    details("stepwise_0"): '[data-block="step"]',
+    details("evaluation_clustering"): '[data-block="external"]',
+}
 PAGES = {
     LIST: ".jobs tbody tr",
     "#/running": "main h1",
@@ -34,14 +41,13 @@ PAGES = {
     "#/dashboard?" + "&".join(f"{name}={value}" for name, value in JOB.items()): ".dag-node",
     "#/dashboard?show=log&" + "&".join(f"{name}={value}" for name, value in JOB.items()): ".ll",
     "#/disclosure?" + "&".join(f"{name}={value}" for name, value in JOB.items()): "main h2",
+    **COMPONENTS,
+    details("selection_0"): "figure.chart canvas",
     details("evaluation_0"): "figure.chart canvas",
-    details("hetero_secure_boost_0"): '[data-node="0"]',
+    details("hetero_lr_0", tab="model"): ".drawer-model .model",
     details("hetero_feature_binning_0"): "figure.chart canvas",
-    details("correlation_0"): ".chart-scroll canvas",
-    details("stepwise_0"): '[data-block="step"]',
     details("transform_plain"): '[data-block="nothing"]',
     details("hetero_lr_0", tab="parameters"): ".drawer-parameters *",
-    details("hetero_lr_0", tab="model"): ".drawer-model .model",
     details("split_wide", tab="data"): ".dt tbody td",
 }
 
@@ -53,21 +59,24 @@ def go(page: Page, where: str, url: str) -> None:
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
-def test_every_page_is_sound(shown: Shown, theme: Any, width: int) -> None:
-    """No serious finding, nothing that moves for who wants none, no scrolling sideways."""
-    size: Any = {"width": width, "height": 900}
-    page = shown.pages(color_scheme=theme, reduced_motion="reduce", viewport=size)
-    for where in PAGES:
+def test_pages_of_components_are_sound(shown: Shown) -> None:
+    """In both themes and widths: no serious finding, no scrolling sideways, and nothing that moves
+    for who wants none."""
+    page = shown.pages(reduced_motion="reduce")
+    grounds = set()
+    for where in (COMPARISON, *COMPONENTS):
         go(page, where, shown.url)
-        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wide <= 0, f"{where} is {wide} pixels too wide"
-        moving = "document.getAnimations().map(one => one.animationName)"
-        assert page.evaluate(moving) == [], where
-        check_axe(page)
-    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    bright = [int(part) for part in re.findall(r"\d+", ground)[:3]]
-    assert (max(bright) < 80) is (theme == "dark")
+        for theme, width in LOOKS:
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate(DRAWN)
+            expect(page.locator(".spinner")).to_have_count(0)
+            assert page.evaluate("document.getAnimations().length") == 0, where
+            wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{where} is {wide} of {width} pixels too wide"
+            check_axe(page)
+            grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(grounds) == len(LOOKS)
 
 
 # Chinese
