@@ -17,7 +17,7 @@ import { Button, ConfirmHost, Empty, ErrorBox, IconButton, Menu, Spinner, Toasts
 
 /** Pages by the first word of the address. Each module exports `Page({query})`.
  * @type {Record<string, {load: () => Promise<any>, title: () => string, nav?: string}>} */
-const PAGES = {
+const PAGES = Object.assign(Object.create(null), {
   running: { load: () => import("./pages/running.js"), title: () => t("nav.running"), nav: "running" },
   history: { load: () => import("./pages/jobs.js"), title: () => t("nav.jobs"), nav: "history" },
   compare: { load: () => import("./pages/compare.js"), title: () => t("nav.compare"), nav: "compare" },
@@ -26,7 +26,7 @@ const PAGES = {
   dashboard: { load: () => import("./pages/job.js"), title: () => t("nav.job"), nav: "history" },
   details: { load: () => import("./pages/job.js"), title: () => t("nav.job"), nav: "history" },
   disclosure: { load: () => import("./pages/disclosure.js"), title: () => t("nav.disclosure"), nav: "history" },
-};
+}); // nothing inherited: an address may say "constructor"
 const HOME = "history";
 const NAMES_OF_HOME = ["", "login", "index.html"];
 
