@@ -85,7 +85,13 @@ class Serving:
             else None
         )
         self.desk = HostDesk(
-            settings, self.registry, self.routes, signer, self.desk_limits, self.adapter
+            settings,
+            self.registry,
+            self.routes,
+            signer,
+            self.desk_limits,
+            self.adapter,
+            proof=self.identity is not None,
         )
         self.access = AccessLog(
             root / "logs", inputs=settings.print_input, outputs=settings.print_output

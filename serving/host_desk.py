@@ -58,13 +58,16 @@ class HostDesk:
         signer: Signer,
         limits: Limits,
         adapter: Adapter | None,
+        *,
+        proof: bool = False,
     ) -> None:
+        """proof: a certificate or a signature must say whose a packet is."""
         self.settings, self.registry, self.routes = settings, registry, routes
         self.signer, self.limits = signer, limits
         self.adapter: Adapter | None = adapter and FeatureCache(
             adapter, settings.cache_entries, settings.cache_ms, settings.adapter_ms
         )
-        self.stopping = False
+        self.stopping, self.proof = False, proof
         self._comparing = asyncio.Lock()
 
     async def answer(self, packet: pb.Packet, certified: str) -> pb.Packet:
@@ -98,7 +101,12 @@ class HostDesk:
         if self.stopping:
             raise ServingFault(Code.STOPPING, "this serving is shutting down")
         source, target = packet.header.src.partyId, packet.header.dst.partyId
-        for proven in (self.signer.check(packet), certified):
+        proofs = (self.signer.check(packet), certified)
+        if self.proof and not any(proofs):
+            raise ServingFault(
+                Code.AUTHENTICATION, "authentication failed: the certificate names no one party"
+            )
+        for proven in proofs:
             if proven and proven != source:
                 raise ServingFault(
                     Code.AUTHENTICATION,

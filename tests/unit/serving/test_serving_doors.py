@@ -124,6 +124,12 @@ def test_what_another_party_may_not_ask_is_a_code(desk, sent, certified, code):
     assert desk.limits.in_flight == 0
 
 
+def test_a_certificate_that_names_no_party_proves_nothing(desk):
+    desk.proof = True
+    assert asked(desk, packet(SINGLE), "")["retcode"] == 629
+    assert asked(desk, packet(SINGLE), "9999")["retcode"] == 0
+
+
 def test_a_version_that_was_unloaded_answers_guests_for_a_while_and_no_comparison(desk):
     async def run():
         model = desk.registry.snapshot.models[HOST]
