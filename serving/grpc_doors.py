@@ -98,37 +98,24 @@ def model_service(life: ModelLife, managers: Managers) -> grpc.GenericRpcHandler
     """``ModelService``: what FATE-Flow calls to load and bind."""
 
     async def load(request: Any, context: Any) -> Any:
-        try:
-            managers.admit(context)
-            await life.load(load_request(request))
-        except ServingFault as fault:
-            return manager.PublishResponse(statusCode=fault.code, message=str(fault), data=b"{}")
+        managers.admit(context)
+        await life.load(load_request(request))
         return manager.PublishResponse(statusCode=0, message="success", data=b"{}")
 
     async def bind(request: Any, context: Any) -> Any:
-        try:
-            managers.admit(context)
-            key = bound_key(request)
-            await life.bind(request.serviceId, [Share(key)])
-        except ServingFault as fault:
-            return manager.PublishResponse(statusCode=fault.code, message=str(fault), data=b"{}")
+        managers.admit(context)
+        await life.bind(request.serviceId, [Share(bound_key(request))])
         return manager.PublishResponse(statusCode=0, message="success", data=b"{}")
 
     async def unload(request: Any, context: Any) -> Any:
-        try:
-            managers.admit(context)
-            await life.unload(ModelKey(request.namespace, request.tableName))
-        except ServingFault as fault:
-            return manager.UnloadResponse(statusCode=fault.code, message=str(fault))
+        managers.admit(context)
+        await life.unload(ModelKey(request.namespace, request.tableName))
         return manager.UnloadResponse(statusCode=0, message="success")
 
     async def unbind(request: Any, context: Any) -> Any:
         managers.admit(context)
         key = ModelKey(request.namespace, request.tableName) if request.tableName else None
-        try:
-            await life.unbind(list(request.serviceIds), key)
-        except ServingFault as fault:
-            return manager.UnbindResponse(statusCode=fault.code, message=str(fault))
+        await life.unbind(list(request.serviceIds), key)
         return manager.UnbindResponse(statusCode=0, message="success")
 
     async def query(request: Any, context: Any) -> Any:
@@ -208,11 +195,6 @@ def common_service(
             }
         )
 
-    async def unknown(_: Any, __: Any) -> Any:
-        return common.CommonResponse(
-            statusCode=int(Code.COMMAND), message="this serving is no Java process of FATE-Serving"
-        )
-
     answer = common.CommonResponse
     return _service(
         "com.webank.ai.fate.api.networking.common.CommonService",
@@ -221,9 +203,9 @@ def common_service(
             "updateFlowRule": (rule, common.UpdateFlowRuleRequest, answer),
             "listProps": (properties, common.QueryPropsRequest, answer),
             "checkHealthService": (health, common.CheckHealthRequest, answer),
-            "queryJvmInfo": (unknown, common.QueryJvmInfoRequest, answer),
-            "updateService": (unknown, common.UpdateServiceRequest, answer),
-            "updateConfig": (unknown, common.UpdateConfigRequest, answer),
+            "queryJvmInfo": (_of_java, common.QueryJvmInfoRequest, answer),
+            "updateService": (_of_java, common.UpdateServiceRequest, answer),
+            "updateConfig": (_of_java, common.UpdateConfigRequest, answer),
         },
     )
 
@@ -303,6 +285,10 @@ def bound_key(request: Any) -> ModelKey:
     return ModelKey(info.namespace, info.tableName)
 
 
+async def _of_java(_: Any, __: Any) -> Any:
+    raise ServingFault(Code.COMMAND, "this serving is no Java process of FATE-Serving")
+
+
 _SECRET = {"key", "adapter_options"}
 
 
@@ -330,7 +316,7 @@ def _service(
 
 
 def _guarded(handler: Handler, question: type[Any], answer: type[Any]) -> Handler:
-    """Bytes that are no message, and what nobody foresaw, end as a code."""
+    """Bytes that are no message, faults, and what nobody foresaw, end as a code."""
 
     async def guarded(content: bytes, context: Any) -> Any:
         try:
@@ -353,6 +339,8 @@ def _guarded(handler: Handler, question: type[Any], answer: type[Any]) -> Handle
 def _failed(answer: type[Any], code: int, told: str) -> Any:
     """A code in whatever shape a service answers."""
     names = answer.DESCRIPTOR.fields_by_name
+    if answer is manager.PublishResponse:
+        return answer(statusCode=int(code), message=told, data=b"{}")
     if "statusCode" in names:
         return answer(statusCode=int(code), message=told)
     if "retcode" in names:

@@ -29,6 +29,8 @@ class Second:
 class Measures:
     """All of a process. Methods are called on the event loop alone."""
 
+    _refused = 0
+
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         where: Any = {"registry": self.registry}
@@ -88,7 +90,6 @@ class Measures:
             buckets=(0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.5, 1.0),
             **where,
         )
-        self._refused = 0
         self._history: dict[str, deque[Second]] = {}
 
     def answered(self, service: str, version: str, code: int, seconds: float, rows: int) -> None:
