@@ -62,12 +62,14 @@ function fitted(name, width, room) {
   return shorten(name, letters);
 }
 
-/** As much of a module's name as there is room for: its end tells it from others (…Binning, …Selection).
+/** As much of a module's name as there is room for: its last words tell it from others (…Binning, …Selection).
  * @param {string} name @param {(name: string) => number} width @param {number} room */
 function ending(name, width, room) {
   let cut = Math.max(0, name.length - 80);
   const shown = () => (cut ? `…${name.slice(cut)}` : name);
   while (cut < name.length - 1 && width(shown()) > room) cut += 1;
+  const word = name.slice(cut).search(/[A-Z]/);
+  if (cut && word > 0) cut += word;
   return shown();
 }
 

@@ -169,17 +169,18 @@ function resultWord(line) {
 
 /** The full record. @param {{lines: Disclosed[], job: JobRow, component: string}} props */
 function Messages({ lines, job, component }) {
+  const odd = lines.some((line) => !happened(line)); // else the direction says it
   const columns = [
     { id: "direction", label: t("disclosure.column.direction") }, ...(component ? [] : [{ id: "component", label: t("disclosure.column.component") }]),
     { id: "message", label: t("disclosure.column.message") }, { id: "peer", label: t("disclosure.column.peer") },
     { id: "kind", label: t("disclosure.column.kind") }, { id: "reveals", label: t("disclosure.column.reveals") },
     { id: "count", label: t("disclosure.column.count"), format: "integer" },
     { id: "size", label: t("disclosure.column.size"), format: "integer", render: (/** @type {any} */ value) => bytes(value) },
-    { id: "result", label: t("disclosure.column.result") },
+    ...(odd ? [{ id: "result", label: t("disclosure.column.result") }] : []),
   ];
   const rows = lines.map((line) => [
     line.direction === "out" ? t("disclosure.sent_short") : t("disclosure.received_short"), ...(component ? [] : [line.component]),
-    line.message, peerOf(line), kindWord(line.kind), line.reveals, line.count, line.size, resultWord(line),
+    line.message, peerOf(line), kindWord(line.kind), line.reveals, line.count, line.size, ...(odd ? [resultWord(line)] : []),
   ]);
   return html`<section class="card card-padded record" aria-label=${t("disclosure.record")}>
     <h3><${Icon} name="list" />${t("disclosure.record")}</h3>
