@@ -82,10 +82,11 @@ def test_the_board_itself_is_gone(board: BoardSite, open_page: Pages) -> None:
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.timeout(300)  # twenty pages to open, on two cores that may be busy
 def test_twenty_tabs_cost_five_requests_a_second(board: BoardSite, open_page: Pages) -> None:
     flow: FakeFlow = board.flow
     flow.clock.real = True
-    flow.live = jobs.Live(flow.clock, 10.0, dsl=jobs.dsl_of(list(TWELVE)))
+    flow.live = jobs.Live(flow.clock, 30.0, dsl=jobs.dsl_of(list(TWELVE)))
     where = address("dashboard", jobs.LIVE)
     tabs = []
     for _ in range(5):
@@ -96,8 +97,8 @@ def test_twenty_tabs_cost_five_requests_a_second(board: BoardSite, open_page: Pa
             tab.goto(f"{board.url}/{where}", wait_until="commit")
         tabs += [first, *beside]
     for tab in tabs:
-        expect(tab.locator(".dag-node")).to_have_count(12, timeout=40_000)
-        expect(tab.locator(".ll").first).to_be_visible(timeout=40_000)
+        expect(tab.locator(".dag-node")).to_have_count(12, timeout=60_000)
+        expect(tab.locator(".ll").first).to_be_visible(timeout=60_000)
     flow.counts.clear()
     began = time.monotonic()
     tabs[0].wait_for_timeout(6_000)
