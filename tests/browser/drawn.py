@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
+
+PATIENCE_S = 20
+
+
+def until(read: Callable[[], Any], wanted: Any) -> None:
+    """Reads again until it is what is wanted, as what is drawn follows a click a little later."""
+    ends = time.monotonic() + PATIENCE_S
+    while (found := read()) != wanted and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert found == wanted
 
 
 def block(page: Page, id: str) -> Locator:

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 import fateboard
 from tests.browser.conftest import Shown, check_axe
-from tests.browser.drawn import block, on, series, walk
+from tests.browser.drawn import block, on, series, until, walk
 from tests.browser.shown_flow import COMPARED, LONG, NASTY, SHOWN
 
 JOB = {"job_id": SHOWN, "role": "guest", "party_id": "9999"}
@@ -170,7 +170,7 @@ def test_from_the_list_to_a_curve_by_keyboard(shown: Shown) -> None:
     expect(chart.locator("canvas").first).to_be_visible()
     tab_to(page, "figure.chart button[aria-pressed]")
     page.keyboard.press("Enter")
-    assert len(on(chart)) == 1
+    until(lambda: len(on(chart)), 1)
     page.keyboard.press("Enter")
     tab_to(page, ".chart-box")
     page.keyboard.press("ArrowRight")
@@ -190,7 +190,7 @@ def test_hostile_names_in_tables_charts_and_their_tooltips(shown: Shown) -> None
     for name in (NASTY, "=HYPERLINK(1)", LONG):
         expect(weights.get_by_text(name, exact=True)).to_be_visible()
     roc = page.locator("figure.chart", has=page.locator(".is-square")).first
-    assert series(roc)[0]["name"] == NASTY
+    until(lambda: series(roc)[0]["name"], NASTY)
     assert NASTY in walk(roc, 2)
     shown.open("hostile_1", on=page)
     expect(page.locator(".component-view")).to_contain_text(NASTY)

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from fateboard.testing.scripted_jobs import LIVE
 from tests.browser.conftest import BoardSite, Live, Shown, address
-from tests.browser.drawn import block, drag, is_blank, rows, saved, series
+from tests.browser.drawn import block, drag, is_blank, rows, saved, series, until
 from tests.browser.exhibits import tree
 
 LOG = logging.getLogger(__name__)
@@ -20,20 +20,20 @@ LOG = logging.getLogger(__name__)
 def test_weights_and_where_they_are(shown: Shown) -> None:
     page = shown.open("hetero_lr_0")
     weights = block(page, "weights")
-    assert rows(weights)[-1] == ["intercept", "-0.125"]
-    assert rows(weights)[0] == ["x0", "1.25"]
+    until(lambda: rows(weights)[-1], ["intercept", "-0.125"])
+    until(lambda: rows(weights)[0], ["x0", "1.25"])
     weights.get_by_role("button", name="Weight").click()
-    assert [row[0] for row in rows(weights)][:2] == ["x1", "x3"], "the least first"
+    until(lambda: [row[0] for row in rows(weights)][:2], ["x1", "x3"])  # the least first
     weights.get_by_role("button", name="Weight").click()
-    assert [row[0] for row in rows(weights)][:2] == ["x0", "x2"]
+    until(lambda: [row[0] for row in rows(weights)][:2], ["x0", "x2"])
     chart = block(page, "loss.train").locator("figure.chart")
     expect(chart).to_have_attribute("data-series", re.compile("arbiter 10000"))
-    assert [(one["count"], one["high"]) for one in series(chart)] == [(12, 0.7)]
+    until(lambda: [(one["count"], one["high"]) for one in series(chart)], [(12, 0.7)])
 
     shown.open("hetero_lr_0", role="host", on=page)
     expect(page.locator('.component-view [data-block="weights"]')).to_be_visible()
     expect(page.locator('[data-block="weights"]')).not_to_contain_text("intercept")
-    assert len(rows(block(page, "weights"))) == 10
+    until(lambda: len(rows(block(page, "weights"))), 10)
 
     shown.open("hetero_lr_0", role="arbiter", on=page)
     expect(block(page, "hint")).to_contain_text("guest")
@@ -45,13 +45,13 @@ def test_weights_and_where_they_are(shown: Shown) -> None:
 def test_one_model_per_class(shown: Shown) -> None:
     page = shown.open("hetero_lr_ovr")
     picked = block(page, "class")
-    assert rows(picked)[-1] == ["intercept", "-0.125"]
+    until(lambda: rows(picked)[-1], ["intercept", "-0.125"])
     picked.get_by_role("combobox").select_option(label="dog")
     expect(picked).to_contain_text("30")
-    assert rows(picked)[-1] == ["intercept", "0.5"]
+    until(lambda: rows(picked)[-1], ["intercept", "0.5"])
     assert "view=class" in page.url
     page.reload()
-    assert rows(picked)[-1] == ["intercept", "0.5"]
+    until(lambda: rows(picked)[-1], ["intercept", "0.5"])
 
 
 def test_points_of_the_loss_come_while_it_trains(board: BoardSite) -> None:
@@ -80,8 +80,8 @@ def test_a_real_loss_is_of_the_arbiter(live: Live) -> None:
     page = live.page("details", live.job("linear"), component="hetero_lr_0")
     chart = block(page, "loss.train").locator("figure.chart")
     expect(chart).to_have_attribute("data-series", re.compile("arbiter 10000"))
-    assert series(chart)[0]["count"] == 4
-    assert rows(block(page, "weights"))[-1][0] == "intercept"
+    until(lambda: series(chart)[0]["count"], 4)
+    until(lambda: rows(block(page, "weights"))[-1][0], "intercept")
 
 
 def node(page: Page, id: int) -> str:
@@ -96,8 +96,8 @@ def test_trees_are_picked_by_chip_by_id_and_in_the_line_chart(shown: Shown) -> N
     page = shown.open("hetero_secure_boost_0")
     forest = block(page, "forest")
     expect(forest.locator(".forest button")).to_have_count(150)
-    assert series(forest.locator('[data-kind="forest"]'))[0]["count"] == 150
-    assert picked(page) == "0"
+    until(lambda: series(forest.locator('[data-kind="forest"]'))[0]["count"], 150)
+    until(lambda: picked(page), "0")
     forest.locator('[data-tree="4"]').click()
     expect(forest).to_contain_text("Tree 4 · round 1 · class dog")
     assert "tree=4" in page.url
@@ -149,13 +149,15 @@ def test_a_tree_tells_its_own_splits_and_the_owners_of_others(shown: Shown) -> N
 def test_importances_are_by_split_and_by_gain(shown: Shown) -> None:
     page = shown.open("hetero_secure_boost_0")
     table = block(page, "importance")
-    assert [row[:2] for row in rows(table)[:2]] == [["x0", "guest 9999"], ["x1", "guest 9999"]]
+    until(
+        lambda: [row[:2] for row in rows(table)[:2]], [["x0", "guest 9999"], ["x1", "guest 9999"]]
+    )
     table.locator(".dt-tools").get_by_role("button", name="party").click()
     page.get_by_role("checkbox", name="host 10000").check()
     page.keyboard.press("Escape")
-    assert [row[0] for row in rows(table)] == [f"host_10000_x{at}" for at in range(4)]
+    until(lambda: [row[0] for row in rows(table)], [f"host_10000_x{at}" for at in range(4)])
     table.get_by_role("tab").nth(1).click()
-    assert rows(table)[0][0] == "x5", "by gain the last is first"
+    until(lambda: rows(table)[0][0], "x5")  # by gain the last is first
 
 
 def test_trees_of_a_mix_that_belong_to_the_other_party(shown: Shown) -> None:

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 from fateboard.testing import scripted_jobs as jobs
 from tests.browser.conftest import BoardSite, Live, Shown, address
-from tests.browser.drawn import block, rows
+from tests.browser.drawn import block, rows, until
 from tests.browser.shown_flow import COLUMNS, ROWS, SHOWN
 
 LOG = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def test_output_data_of_three_wide_tables(shown: Shown) -> None:
     page = shown.open("split_wide", tab="data")
     expect(page.get_by_text(f"100 of {ROWS} rows shown, {COLUMNS} columns")).to_be_visible()
     table = page.locator(".dt")
-    assert rows(table)[2][:3] == ["id2", "2", "2.001"]
+    until(lambda: rows(table)[2][:3], ["id2", "2", "2.001"])
     box = table.locator(".dt-scroll")
     box.evaluate("box => box.scrollTo(box.scrollWidth, 600)")
     expect(page.get_by_role("columnheader", name="predict_detail")).to_be_visible()
