@@ -69,7 +69,7 @@ export function JobHeader({ detail, reload, current }) {
     <${Facts} detail=${detail} reload=${reload} />
     ${!ENDED.includes(job.status) && html`<${Progress} value=${job.progress} status=${job.status} label=${t("job.progress", { n: job.progress })} />`}
     ${detail.failure && html`<${FailureBanner} detail=${detail} reload=${reload} />`}
-    ${detail.waiting && !ENDED.includes(job.status) && html`<p class="job-waiting" role="status"><${Icon} name="clock" /><span><b>${t("job.waiting")}</b> ${detail.waiting}</span></p>`}
+    ${detail.waiting && !ENDED.includes(job.status) && html`<p class="job-waiting" role="status"><${Icon} name="clock" /><span><b>${t("job.waiting")}</b> ${detail.waiting.replace(/^waiting /i, "")}</span></p>`}
     <${PageTabs} job=${job} current=${current} />
   </header>`;
 }
