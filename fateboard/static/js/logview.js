@@ -5,7 +5,7 @@
  * @typedef {{path: string, topic: string, type: string, component: string}} Stream
  */
 
-import { apiUrl, get } from "./api.js";
+import { apiUrl, get, recovered } from "./api.js";
 import { integer } from "./format.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
@@ -106,6 +106,10 @@ function useLines(stream, start, live) {
     return () => { stop(); clearTimeout(last); };
   }, [key]);
   useFollowed(key, live, () => ask(-2, 0));
+  const healed = recovered.value;
+  useEffect(() => {
+    if (state.error) ask(-CHUNK, 0);
+  }, [healed]);
   const ensure = (/** @type {number} */ begin, /** @type {number} */ end) => {
     const wanted = held.current.missing(begin, end);
     if (wanted) ask(...wanted);
