@@ -204,6 +204,7 @@ def test_notes(board: BoardSite, open_page: Pages) -> None:
     first.get_by_role("textbox").press("Enter")
     expect(first.locator(".notes-text")).to_have_text("kept")
     board.flow.notes[name] = noted
+    page.wait_for_timeout(1_000)  # likewise
     first.locator(".job-id").click()
     expect(page.locator(".job-notes-text")).to_have_text(noted)
     assert page.locator(".job-notes-text b").count() == 0
