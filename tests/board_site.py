@@ -12,6 +12,7 @@ import httpx
 import msgspec
 from flask import Flask
 from flask.testing import FlaskClient
+from waitress import wasyncore
 
 from fateboard import accounts, app, settings
 from fateboard.__main__ import listening
@@ -45,11 +46,8 @@ def served(made: Flask) -> Iterator[httpx.Client]:
     chosen = msgspec.structs.replace(made.extensions["board"].settings, port=0)
     server = listening(made, chosen)
 
-    def run() -> None:
-        with contextlib.suppress(OSError):  # its sockets are closed under it
-            server.run()
-
-    threading.Thread(target=run, daemon=True).start()
+    loop = threading.Thread(target=server.run, daemon=True)
+    loop.start()
     limits = httpx.Limits(max_connections=200)
     try:
         url = f"http://127.0.0.1:{server.effective_port}"
@@ -57,5 +55,7 @@ def served(made: Flask) -> Iterator[httpx.Client]:
             yield browser
     finally:
         made.extensions["board"].hub.close()
-        server.close()
         server.task_dispatcher.shutdown()
+        # Closed by its own loop: another thread might write to a number that has a new owner.
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
+        loop.join(10)

@@ -13,6 +13,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Live, Pages, check_axe
 
+pytestmark = pytest.mark.slow  # `test_browser_everyone` looks at main pages in every run
+
 READY = {
     "history": ".jobs tbody tr",
     "running": "h1",

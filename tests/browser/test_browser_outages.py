@@ -83,6 +83,7 @@ def test_the_board_itself_is_gone(board: BoardSite, open_page: Pages) -> None:
 
 
 @pytest.mark.timeout(300)  # twenty pages to open, on two cores that may be busy
+@pytest.mark.slow  # the same without a browser: test_board_live
 def test_twenty_tabs_cost_five_requests_a_second(board: BoardSite, open_page: Pages) -> None:
     flow: FakeFlow = board.flow
     flow.clock.real = True

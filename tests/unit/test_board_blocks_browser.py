@@ -428,7 +428,7 @@ def test_trees_are_picked_walked_folded_and_saved(drawn: Drawn) -> None:
     picture = drawn.download(page.get_by_role("menuitem", name="PNG picture").click)
     assert picture.path().read_bytes().startswith(b"\x89PNG")
     page.get_by_label("Tree ID").fill("321")
-    assert "tree=321" in page.url
+    page.wait_for_url("**tree=321**")
     page.get_by_role("option", name="Tree 321").press("ArrowRight")
     assert "tree=322" in page.url
 

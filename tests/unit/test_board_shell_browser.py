@@ -31,7 +31,7 @@ WCAG = {
     "resultTypes": ["violations"],
 }
 
-expect.set_options(timeout=8_000)
+expect.set_options(timeout=30_000)
 
 
 class Site:
