@@ -36,7 +36,9 @@ browser:
 	@sh tests/browser/install_chromium.sh
 
 test: check browser
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" || { \
+	  echo "FAILED above; only those once more, for browsers on a busy machine may be late:"; \
+	  $(BIN)/python -m pytest -m "not slow" --last-failed --last-failed-no-failures none; }
 
 test-all: check browser
 	$(BIN)/python -m pytest
