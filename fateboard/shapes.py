@@ -175,7 +175,7 @@ class LogLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogLines(msgspec.Struct, frozen=True, kw_only=True):
-    """total: lines that the log has now. versions: of the component's attempts, newest first."""
+    """total: lines that the log has now."""
 
     lines: list[LogLine]
     total: int

@@ -116,8 +116,9 @@ class Inference:
         )
         if answer.fallback:
             self.measures.fallbacks.labels(call.service_id, answer.fallback).inc()
+        hit_rate = self.measures.hit_rate.labels(call.service_id)
         for rate in own.hits:
-            self.measures.hit_rate.labels(call.service_id).observe(rate)
+            hit_rate.observe(rate)
         if binding.shadow is not None:
             self._compare(binding, call, answer)
         return answer

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from fateboard import asked, downloads, facade, guard, rsa_login
 from fateboard.api.jobs import LONGEST_NOTES
-from fateboard.api.session import begin, with_cookie
+from fateboard.api.session import SignIn, begin, with_cookie
 from fateboard.board import answer, board, words
 from fateboard.errors import Refused
 from fateboard.flow_client import FlowRefused
@@ -74,14 +74,6 @@ def _malformed(error: HTTPException) -> Response:
 @needs("open")
 def key() -> Response:
     return _answer(_KEYS.public())
-
-
-class SignIn(msgspec.Struct, frozen=True):
-    username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return "SignIn()"
 
 
 @blueprint.post("/user/login")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from fateflow.domain import ids
 from fateflow.domain.conf import party_text
 from fateflow.errors import ArgumentError, FlowError, NotThere, PeerError, RetCode
@@ -15,7 +13,7 @@ from fateflow.site import Site
 from fateflow.store import models
 from fateflow.store.database import now_ms
 from fateflow.store.orm import ModelRow, ModelServiceRow
-from fateflow.wire.control import ForgetModel, LoadModel
+from fateflow.wire.control import ForgetModel, LoadModel, OnServing
 
 NOT_DEPLOYED = (
     "Only deployed models could be used to execute process of loading. "
@@ -31,18 +29,7 @@ def load(site: Site, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     "model_version"}}, and perhaps "servings".
     Raises FlowError (101, with the same data and the job id) if a party refused.
     """
-    request_id = ids.new_job_id()
-    model_id, version, roles = _named(site, given)
-    calls = _calls(site, model_id, version, roles, SERVING_ROLES, given)
-    data, failed = _told(site, calls)
-    if failed:
-        raise FlowError(
-            f"failed: {'; '.join(failed)}",
-            retcode=RetCode.ARGUMENT_ERROR,
-            data=data,
-            job_id=request_id,
-        )
-    return request_id, data
+    return _everywhere(site, given, LoadModel)
 
 
 def bind(site: Site, given: Mapping[str, Any]) -> str:
@@ -50,15 +37,7 @@ def bind(site: Site, given: Mapping[str, Any]) -> str:
 
     Raises FlowError (101) without a service id, or if a guest refused.
     """
-    service_id = str(given.get("service_id") or "")
-    if not service_id:
-        raise ArgumentError("no service id")
-    model_id, version, roles = _named(site, given)
-    calls = _calls(site, model_id, version, roles, ("guest",), given, service_id)
-    _, failed = _told(site, calls)
-    if failed:
-        raise FlowError(f"failed: {'; '.join(failed)}", retcode=RetCode.ARGUMENT_ERROR)
-    return f"service id is {service_id}"
+    return f"service id is {_at_guests(site, given, LoadModel)}"
 
 
 def load_here(site: Site, request: LoadModel) -> dict[str, str]:
@@ -111,13 +90,23 @@ def unload(site: Site, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
     Raises FlowError (101, with the same data) if a party refused.
     """
-    model_id, version, roles = _named(site, given)
-    calls = [
-        ForgetModel(**msgspec.to_builtins(call))
-        for call in _calls(site, model_id, version, roles, SERVING_ROLES, given)
-    ]
+    return _everywhere(site, given, ForgetModel)
+
+
+def unbind(site: Site, given: Mapping[str, Any]) -> str:
+    """Take a service id from a model at its guests; the reply's retmsg. Raises FlowError (101)."""
+    return f"service id {_at_guests(site, given, ForgetModel)} is free"
+
+
+def _everywhere(
+    site: Site, given: Mapping[str, Any], order: type[OnServing]
+) -> tuple[str, dict[str, Any]]:
+    """Give an order to a model's guest and hosts: (request id, reply data).
+
+    Raises FlowError (101, with the same data and the id) if a party refused.
+    """
     request_id = ids.new_job_id()
-    data, failed = _told(site, calls)
+    data, failed = _told(site, _calls(site, given, order, SERVING_ROLES))
     if failed:
         raise FlowError(
             f"failed: {'; '.join(failed)}",
@@ -128,20 +117,18 @@ def unload(site: Site, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     return request_id, data
 
 
-def unbind(site: Site, given: Mapping[str, Any]) -> str:
-    """Take a service id from a model at its guests; the reply's retmsg. Raises FlowError (101)."""
+def _at_guests(site: Site, given: Mapping[str, Any], order: type[OnServing]) -> str:
+    """Give an order about a service id to a model's guests; the id.
+
+    Raises FlowError (101) without a service id, or if a guest refused.
+    """
     service_id = str(given.get("service_id") or "")
     if not service_id:
         raise ArgumentError("no service id")
-    model_id, version, roles = _named(site, given)
-    calls = [
-        ForgetModel(**msgspec.to_builtins(call))
-        for call in _calls(site, model_id, version, roles, ("guest",), given, service_id)
-    ]
-    _, failed = _told(site, calls)
+    _, failed = _told(site, _calls(site, given, order, ("guest",), service_id))
     if failed:
         raise FlowError(f"failed: {'; '.join(failed)}", retcode=RetCode.ARGUMENT_ERROR)
-    return f"service id {service_id} is free"
+    return service_id
 
 
 def forget_here(site: Site, request: ForgetModel) -> dict[str, str]:
@@ -159,7 +146,7 @@ def forget_here(site: Site, request: ForgetModel) -> dict[str, str]:
     return {"retmsg": "success"}
 
 
-def _here(session: Any, request: LoadModel | ForgetModel) -> ModelRow:
+def _here(session: Any, request: OnServing) -> ModelRow:
     """Raises NotThere."""
     row = models.one(
         session, request.role, request.party_id, request.model_id, request.model_version
@@ -212,16 +199,16 @@ def _texts(roles: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _calls(
     site: Site,
-    model_id: str,
-    version: str,
-    roles: Mapping[str, list[str]],
-    served: tuple[str, ...],
     given: Mapping[str, Any],
+    order: type[OnServing],
+    served: tuple[str, ...],
     service_id: str = "",
-) -> list[LoadModel]:
+) -> list[OnServing]:
+    """An order for each party of the ``served`` roles. Raises ArgumentError, NotThere."""
+    model_id, version, roles = _named(site, given)
     told = [str(serving) for serving in given.get("servings") or []]
     return [
-        LoadModel(
+        order(
             role=role,
             party_id=party,
             model_id=model_id,
@@ -234,7 +221,7 @@ def _calls(
     ]
 
 
-def _told(site: Site, calls: Sequence[LoadModel | ForgetModel]) -> tuple[dict[str, Any], list[str]]:
+def _told(site: Site, calls: Sequence[OnServing]) -> tuple[dict[str, Any], list[str]]:
     """(reply data as FATE shapes it, what failed where)."""
     data: dict[str, Any] = {"detail": {}}
     failed = []

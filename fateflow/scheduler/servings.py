@@ -57,11 +57,7 @@ def publish(
             named = ids.party_model_id(other, str(party), model_id)
             info = request.model[other].roleModelInfo[str(party)]
             info.tableName, info.namespace = version, named
-    reply = _called(
-        address, "publishBind" if service_id else "publishLoad", request, pb.PublishResponse
-    )
-    if reply.statusCode:
-        raise FlowError(f"serving at {address}: {reply.message} (code {reply.statusCode})")
+    _call(address, "publishBind" if service_id else "publishLoad", request, pb.PublishResponse)
 
 
 def unload(address: str, role: str, party_id: str, model_id: str, version: str) -> None:
@@ -69,9 +65,7 @@ def unload(address: str, role: str, party_id: str, model_id: str, version: str) 
     request = pb.UnloadRequest(
         tableName=version, namespace=ids.party_model_id(role, party_id, model_id)
     )
-    reply = _called(address, "unload", request, pb.UnloadResponse)
-    if reply.statusCode:
-        raise FlowError(f"serving at {address}: {reply.message} (code {reply.statusCode})")
+    _call(address, "unload", request, pb.UnloadResponse)
 
 
 def unbind(
@@ -83,12 +77,11 @@ def unbind(
         tableName=version,
         namespace=ids.party_model_id(role, party_id, model_id),
     )
-    reply = _called(address, "unbind", request, pb.UnbindResponse)
-    if reply.statusCode:
-        raise FlowError(f"serving at {address}: {reply.message} (code {reply.statusCode})")
+    _call(address, "unbind", request, pb.UnbindResponse)
 
 
-def _called(address: str, method: str, request: Any, answer: type[Any]) -> Any:
+def _call(address: str, method: str, request: Any, answer: type[Any]) -> None:
+    """Raises FlowError (100): no answer, or the serving's own words."""
     import grpc  # 20 MB that a fateflow without servings does not need
 
     with grpc.insecure_channel(address) as channel:
@@ -98,10 +91,12 @@ def _called(address: str, method: str, request: Any, answer: type[Any]) -> Any:
             response_deserializer=answer.FromString,
         )
         try:
-            return call(request, timeout=LIMIT_S)
+            reply = call(request, timeout=LIMIT_S)
         except grpc.RpcError as error:
             code = error.code().name if isinstance(error, grpc.Call) else type(error).__name__
             raise FlowError(
                 f"serving at {address} does not answer ({code}): start it with "
                 "`distaff up --serving`, or name others with `servings`"
             ) from None
+    if reply.statusCode:
+        raise FlowError(f"serving at {address}: {reply.message} (code {reply.statusCode})")

@@ -172,9 +172,9 @@ class DeployModel(msgspec.Struct, frozen=True, kw_only=True):
     components_checkpoint: dict[str, Any] = {}
 
 
-class LoadModel(msgspec.Struct, frozen=True, kw_only=True):
-    """Serve a model: load it, or bind it to ``service_id`` if there is one. servings: addresses
-    to tell, of requests of this site alone; another party's are dropped."""
+class OnServing(msgspec.Struct, frozen=True, kw_only=True):
+    """About a model and the servings of its parties. servings: addresses to tell, of requests of
+    this site alone; another party's are dropped."""
 
     role: str
     party_id: str
@@ -184,15 +184,12 @@ class LoadModel(msgspec.Struct, frozen=True, kw_only=True):
     servings: list[str] = []
 
 
-class ForgetModel(msgspec.Struct, frozen=True, kw_only=True):
+class LoadModel(OnServing, frozen=True, kw_only=True):
+    """Serve a model: load it, or bind it to ``service_id`` if there is one."""
+
+
+class ForgetModel(OnServing, frozen=True, kw_only=True):
     """No longer serve a model: unbind it from ``service_id``, or unload it if that is ""."""
-
-    role: str
-    party_id: str
-    model_id: str
-    model_version: str
-    service_id: str = ""
-    servings: list[str] = []
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -62,10 +62,10 @@ def call(limit_s=2.0):
 
 
 async def host(answer):
-    """A gRPC server whose every answer has this body; (server, port)."""
+    """A gRPC server whose every answer has the body that ``answer`` gives; (server, port)."""
 
     async def unary(_, __):
-        return pb.Packet(body=pb.Data(value=answer()))
+        return pb.Packet(body=pb.Data(value=await answer()))
 
     handler = grpc.unary_unary_rpc_method_handler(
         unary,
@@ -102,7 +102,10 @@ HOSTILE = [
 @pytest.mark.parametrize("batching", [True, False])
 def test_a_hostile_answer_is_a_code_for_whoever_waits(body, batching):
     async def run():
-        server, port = await host(lambda: body)
+        async def at_once():
+            return body
+
+        server, port = await host(at_once)
         peers = guest(RouteTable(Endpoint("127.0.0.1", port)))
         asked = [call() for _ in range(5)]
         found = await asyncio.gather(
@@ -122,23 +125,12 @@ def test_routes_that_change_cut_no_call_and_leave_no_probe():
     async def run():
         going, slow = asyncio.Event(), asyncio.Event()
 
-        async def unary(_, __):
+        async def late():
             going.set()
             await slow.wait()
-            return pb.Packet(body=pb.Data(value=b'{"retcode": 0, "data": {"lr": {"score": 1}}}'))
+            return b'{"retcode": 0, "data": {"lr": {"score": 1}}}'
 
-        handler = grpc.unary_unary_rpc_method_handler(
-            unary,
-            request_deserializer=pb.Packet.FromString,
-            response_serializer=pb.Packet.SerializeToString,
-        )
-        name = "com.webank.ai.fate.api.networking.proxy.DataTransferService"
-        server = grpc.aio.server()
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(name, {"unaryCall": handler}),)
-        )
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
+        server, port = await host(late)
         table = RouteTable(Endpoint("127.0.0.1", port))
         peers = guest(table)
         one = call(5)

@@ -21,14 +21,12 @@ from fateboard.shapes import JobKey
 from fateboard.testing.fake_flow import Clock, FakeFlow
 from fateboard.testing.scripted_jobs import (
     BIG,
-    HOSTILE,
     LIVE,
 )
 from tests.board_site import client
 
 ONE = f"/api/v1/jobs/{BIG}/guest/9999"
 LIVE_ONE = f"/api/v1/jobs/{LIVE}/guest/9999"
-NASTY_ONE = f"/api/v1/jobs/{HOSTILE}/guest/9999"
 FOREST = f"{ONE}/components/heterosecureboost_0"
 
 
