@@ -21,16 +21,19 @@ Cell = str | int | float | bool | None
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A message of the board: its code in ``static/messages/*.json``, and what goes into it."""
+    """A message of the board: its code in ``static/messages/*.json``, and what goes into it, which
+    may be a message itself."""
 
     code: str
-    args: dict[str, str | int | float] = {}
+    args: dict[str, str | int | float | Text] = {}
 
 
 Label = str | Text
+Shown = Cell | Text
+"""What a cell of a table shows; a Text stands as words of the reader's language."""
 
 
-def msg(code: str, **args: str | float) -> Text:
+def msg(code: str, **args: str | float | Text) -> Text:
     """A message by its code, which is a literal wherever this is called: tests look for it."""
     return Text(code, dict(args))
 
@@ -44,7 +47,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     label: Label
-    value: Cell | Text
+    value: Shown
     format: Format = "text"
     help: Label = ""
 
@@ -96,13 +99,13 @@ class Table(
 
     id: str
     columns: list[Column]
-    rows: list[list[Cell]]
+    rows: list[list[Shown]]
     title: Label = ""
     help: Label = ""
     page_size: int = 20
     facets: list[str] = []
     ranges: list[Range] = []
-    footer: list[list[Cell]] = []
+    footer: list[list[Shown]] = []
     flags: list[Flag] = []
     export_name: str = ""
 
@@ -120,7 +123,7 @@ class ByAxis(
     positions: list[float]
     selected: int
     columns: list[Column]
-    rows: list[list[Cell]]
+    rows: list[list[Shown]]
     cells: dict[str, list[list[Cell]]]
     title: Label = ""
     help: Label = ""
@@ -130,8 +133,8 @@ class ByAxis(
 class ConfusionModel(msgspec.Struct, frozen=True, kw_only=True):
     """Counts by threshold, each as long as ``thresholds``."""
 
-    label: str
-    dataset: str
+    label: Label
+    dataset: Label
     tp: list[float | None]
     tn: list[float | None]
     fp: list[float | None]
@@ -158,13 +161,14 @@ class Axis(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One curve. group: curves of one group share a colour and are switched together (K-S).
-    party: whose it is, where it is not this page's party."""
+    """One curve. group: curves of one group share a colour and are switched together (K-S), which
+    ``group_label`` names. party: whose it is, where it is not this page's party."""
 
     id: str
     label: Label
     points: list[tuple[float, float | None]]
     group: str = ""
+    group_label: Label = ""
     party: str = ""
     thresholds: list[float | None] = []
     area: bool = False

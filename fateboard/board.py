@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from flask import Response, current_app, request
 
 from fateboard import messages
 from fateboard.accounts import Accounts
+from fateboard.blocks import Text
 from fateboard.flow_client import Flow
 from fateboard.live import Hub
 from fateboard.sessions import Sessions, Throttle
@@ -38,9 +40,9 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, content_type="application/json")
 
 
-def words(code: str, args: dict[str, str | float]) -> str:
+def words(code: str, args: Mapping[str, str | int | float | Text]) -> str:
     """A message of the board in the reader's language. An EventSource sends no header of the
     page's own: its ``lang`` says the same."""
     accepted = request.args.get("lang") or request.headers.get("Accept-Language", "")
     texts = board().texts[messages.language_of(accepted)]
-    return messages.filled(texts.get(code, ""), args)
+    return messages.filled(texts, code, args)

@@ -22,8 +22,10 @@ from fateboard.blocks import (
     ComboSeries,
     Curve,
     Flag,
+    Label,
     Notice,
     Series,
+    Shown,
     Table,
     Text,
     msg,
@@ -31,11 +33,15 @@ from fateboard.blocks import (
 from fateboard.components import KEPT_S, asked
 from fateboard.errors import Refused
 from fateboard.flow_client import Flow, FlowRefused
-from fateboard.job_detail import task_of, tasks_of, tasks_of_job
-from fateboard.jobs import ENDED, key_of, mapping, number, row_of, rows_of, shown
+from fateboard.job_detail import tasks_of, tasks_of_job
+from fateboard.jobs import ENDED, integer, key_of, mapping, number, row_of, rows_of, shown
 from fateboard.shapes import Comparison, JobKey, JobRow, Task
+from fateboard.views.cells import TOTAL
 from fateboard.views.context import Metric, read_metrics
 from fateboard.views.curves import Point, points, thin
+from fateboard.views.datasets import dataset, part
+from fateboard.views.losses import curve_label
+from fateboard.views.scores import label as score_label
 
 LEAST, MOST = 2, 10
 AT_ONCE = 8
@@ -118,7 +124,7 @@ def _read(flow: Flow, key: JobKey, row: JobRow, label: str, pool: ThreadPoolExec
         (key_of(task), str(task.get("component_name", "")))
         for task in tasks
         if (key_of(task) == key or task.get("role") == "arbiter")
-        and task_of(task).started_ms is not None
+        and integer(task.get("start_time")) is not None
     ]
     keep_s = KEPT_S if row.status in ENDED else 0.9
 
@@ -134,7 +140,7 @@ def _read(flow: Flow, key: JobKey, row: JobRow, label: str, pool: ThreadPoolExec
     return Compared(
         label=label,
         row=row,
-        tasks=tasks_of(mine),
+        tasks=tasks_of(mine, job_status=row.status),
         parameters={
             str(task.get("component_name", "")): mapping(
                 mapping(task.get("component_parameters")).get("ComponentParam")
@@ -157,12 +163,13 @@ def _matrix(jobs: list[Compared]) -> Block | None:
                 row[at] = number(value)
     if not cells:
         return None
-    rows: list[list[Cell]] = []
+    rows: list[list[Shown]] = []
     flags: list[Flag] = []
     for (namespace, position, name), values in sorted(cells.items(), key=lambda item: item[0][:2]):
-        told = " / ".join(dict.fromkeys(names[namespace, position]))
+        told = list(dict.fromkeys(names[namespace, position]))
+        data = dataset(namespace, told[0]).model if len(told) == 1 else " / ".join(told)
         flags += [Flag(row=len(rows), column=3 + at, flag="best") for at in best(name, values)]
-        rows.append([namespace, told, name, *values])
+        rows.append([part(namespace), data, score_label(name), *values])
     columns = [
         Column(id="namespace", label=msg("compare.namespace")),
         Column(id="data", label=msg("compare.data")),
@@ -204,7 +211,7 @@ def _parameters(jobs: list[Compared]) -> Block:
         found |= {(component, "module"): module for component, module in known.items()}
     paths = dict.fromkeys(path for found in flat for path in found)
     valued = [(path, [found.get(path) for found in flat]) for path in paths]
-    rows: list[list[Cell]] = [
+    rows: list[list[Shown]] = [
         [*path, *values] for path, values in valued if len(set(map(repr, values))) > 1
     ]
     columns = [
@@ -249,7 +256,7 @@ def _durations(jobs: list[Compared]) -> Block:
             *_job_columns(jobs, "duration"),
         ],
         rows=[[name, *(of.get(name) for of in took)] for name in names],
-        footer=[["Total", *(job.row.elapsed_ms for job in jobs)]],
+        footer=[[TOTAL, *(job.row.elapsed_ms for job in jobs)]],
         page_size=0,
         export_name="compare_durations",
     )
@@ -272,14 +279,14 @@ def _durations_chart(jobs: list[Compared]) -> Block:
 
 
 def _roc(jobs: list[Compared]) -> list[Block]:
-    def series(job: Compared, metric: Metric, label: str) -> Series:
+    def series(job: Compared, metric: Metric, label: Label) -> Series:
         return Series(id=f"{job.label}/{metric.name}", label=label, points=_thinned(metric))
 
     axes = Axis(label=msg("compare.fpr")), Axis(label=msg("compare.tpr"))
     return [
         Curve(
             id=f"roc_{namespace}",
-            title=msg("compare.roc", namespace=namespace),
+            title=msg("compare.roc", namespace=part(namespace)),
             x=axes[0],
             y=axes[1],
             diagonal=True,
@@ -291,19 +298,20 @@ def _roc(jobs: list[Compared]) -> list[Block]:
 
 
 def _ks(jobs: list[Compared]) -> list[Block]:
-    def series(job: Compared, metric: Metric, label: str) -> Series:
-        kind = metric.name.rpartition("_")[2]
+    def series(job: Compared, metric: Metric, label: Label) -> Series:
+        rates = {True: msg("ks.fpr", name=label), False: msg("ks.tpr", name=label)}
         return Series(
             id=f"{job.label}/{metric.name}",
-            label=f"{label} {kind}",
+            label=rates[metric.name.endswith("fpr")],
             group=f"{job.label}/{metric.meta.get('pair_type', '')}",
+            group_label=label,
             points=_thinned(metric),
         )
 
     return [
         Curve(
             id=f"ks_{namespace}",
-            title=msg("compare.ks", namespace=namespace),
+            title=msg("compare.ks", namespace=part(namespace)),
             x=Axis(label=msg("compare.share"), percent=True),
             y=Axis(label=msg("compare.rate")),
             series=found,
@@ -317,7 +325,9 @@ def _loss(jobs: list[Compared]) -> list[Block]:
     found = [
         Series(
             id=f"{job.label}/{component}/{metric.name}",
-            label=f"{job.label} {component} {metric.meta.get('curve_name', '')}".strip(),
+            label=msg(
+                "dataset.joined", first=f"{job.label} {component}", second=curve_label(metric)
+            ),
             points=_thinned(metric),
         )
         for job in jobs
@@ -341,7 +351,7 @@ def _loss(jobs: list[Compared]) -> list[Block]:
 def _overlaid(
     jobs: list[Compared],
     types: tuple[str, ...],
-    series: Callable[[Compared, Metric, str], Series],
+    series: Callable[[Compared, Metric, Label], Series],
 ) -> dict[str, list[Series]]:
     """By namespace. A curve has its job's name, and the data set's where the job has several."""
     found: dict[str, list[Series]] = {}
@@ -349,7 +359,10 @@ def _overlaid(
         metrics = [metric for _, metric in _data_sets(job, types)]
         for metric in metrics:
             sets = {_curve_of(other) for other in metrics if other.namespace == metric.namespace}
-            label = job.label if len(sets) == 1 else f"{job.label} {_curve_of(metric)}"
+            of = dataset(metric.namespace, _curve_of(metric)).model
+            label = (
+                msg("dataset.joined", first=job.label, second=of) if len(sets) > 1 else job.label
+            )
             of_space = found.setdefault(metric.namespace, [])
             if len(of_space) < MOST_SERIES:
                 of_space.append(series(job, metric, label))

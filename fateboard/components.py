@@ -13,8 +13,8 @@ from fateboard.blocks import Cell, Notice, Path, View, msg
 from fateboard.errors import Refused
 from fateboard.flow_client import Flow, FlowRefused, Reply
 from fateboard.job_detail import task_of, tasks_at
-from fateboard.jobs import ENDED, integer, key_of, mapping, rows_of, text
-from fateboard.shapes import DataPreview, JobKey, Parameters
+from fateboard.jobs import ENDED, integer, key_of, mapping, row_of, rows_of, text
+from fateboard.shapes import DataPreview, JobKey, Parameters, Task
 
 KEPT_S = 60.0
 """What a component that has ended put out does not change until it is run again."""
@@ -39,14 +39,20 @@ def task_row(flow: Flow, key: JobKey, component: str) -> dict[str, Any]:
     return max(rows, key=lambda row: integer(row.get("task_version")) or 0)
 
 
+def task_at(flow: Flow, key: JobKey, component: str) -> tuple[Task, dict[str, Any]]:
+    """The newest attempt as it is shown, and its row. Raises Refused (404)."""
+    row = task_row(flow, key, component)
+    job = row_of(rows_of(flow, key.job_id, detail=False), key)
+    return task_of(row, text(job.get("status"))), row
+
+
 def view(flow: Flow, key: JobKey, component: str, path: Path) -> View:
     return views.build(context(flow, key, component), path)
 
 
 def context(flow: Flow, key: JobKey, component: str) -> views.Context:
     """What a view is built from; only what the module's page needs is asked for."""
-    row = task_row(flow, key, component)
-    task = task_of(row)
+    task, row = task_at(flow, key, component)
     body = asked(key, component)
     needs = views.needs(task.module)
     keep_s = KEPT_S if task.status in ENDED else 0.9
@@ -88,7 +94,7 @@ def parameters(flow: Flow, key: JobKey, component: str) -> Parameters:
 
 def preview(flow: Flow, key: JobKey, component: str, table: int, limit: int) -> DataPreview:
     """The first rows of one output table."""
-    task = task_of(task_row(flow, key, component))
+    task, _ = task_at(flow, key, component)
     keep_s = KEPT_S if task.status in ENDED else 0.9
     reply = _optional(flow, "tracking/component/output/data", asked(key, component), keep_s)
     tables = views.context.read_output(reply.data, reply.meta)

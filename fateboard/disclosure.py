@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from fateboard import declared
 from fateboard.blocks import Notice, msg
 from fateboard.flow_client import Flow
 from fateboard.jobs import integer, listed, mapping, text
 from fateboard.shapes import Disclosed, Disclosure, JobKey, Scheme
+
+_NOTHING = re.compile(r"nothing(:|$)", re.IGNORECASE)
 
 
 def disclosure(flow: Flow, key: JobKey, component: str) -> Disclosure:
@@ -28,7 +32,7 @@ def shown(report: dict[str, Any]) -> Disclosure:
         lines=lines,
         by_kind=by_kind,
         schemes=[
-            Scheme(component=text(row.get("component")), text=text(row.get("text")))
+            Scheme(component=text(row.get("component")), text=declared.label(text(row.get("text"))))
             for row in listed(report, "schemes")
         ],
         warnings=[
@@ -37,7 +41,7 @@ def shown(report: dict[str, Any]) -> Disclosure:
                 text=msg(
                     "disclosure.warned",
                     component=text(row.get("component")),
-                    text=text(row.get("text")),
+                    text=declared.label(text(row.get("text"))),
                 ),
             )
             for row in listed(report, "warnings")
@@ -47,9 +51,12 @@ def shown(report: dict[str, Any]) -> Disclosure:
 
 
 def _line(row: dict[str, Any]) -> Disclosed:
-    words = ("component", "message", "direction", "src", "dst", "kind", "reveals", "result")
+    words = ("component", "message", "direction", "src", "dst", "kind", "result")
+    reveals = text(row.get("reveals")).strip()
     return Disclosed(
         **{word: text(row.get(word)) for word in words},
+        reveals=declared.label(reveals),
+        telling=not _NOTHING.match(reveals),
         count=integer(row.get("count")) or 0,
         size=integer(row.get("bytes")) or 0,
     )

@@ -7,10 +7,13 @@ from typing import Any
 
 import msgspec
 
+from fateboard import declared
+from fateboard.blocks import Label
 from fateboard.flow_client import Flow
 from fateboard.jobs import (
     ENDED,
     FAILED,
+    Row,
     integer,
     key_of,
     listed,
@@ -34,6 +37,11 @@ from fateboard.shapes import (
     Task,
 )
 
+NOT_REACHED = "not_reached"
+"""The board's word for what still waits when its job has ended; fateflow keeps "waiting", for a
+rerun."""
+_WAITING = "waiting "
+_NOT_BEGUN = frozenset({"", "waiting", "ready"})
 SLOW_S = 10.0
 """How long the graph and the data sets of a job are kept: they hardly change."""
 _REASON = re.compile(r"(guest|host|arbiter|local) (\S+), ([\w.-]+): (.*)", re.DOTALL)
@@ -64,15 +72,22 @@ def detail(flow: Flow, key: JobKey) -> JobDetail:
     return JobDetail(
         job=job,
         dag=dag,
-        tasks=tasks_of(mine, dag),
+        tasks=tasks_of(mine, dag, job_status=job.status),
         datasets=datasets_of(view),
         siblings=[other for other in map(key_of, rows) if other != key],
         kind=text(common.get("job_type")) or "train",
-        waiting="" if job.status in ENDED else text(row.get("reason")),
+        waiting=waiting_for(row, job.status),
         failure=_found_in_log(flow, failure_of(row, everyones, key), key),
         model_id=text(common.get("model_id")),
         model_version=text(common.get("model_version")),
     )
+
+
+def waiting_for(row: Row, job_status: str) -> Label:
+    """What a job waits for, or what to know of it while it runs; without the word waiting."""
+    reason = text(row.get("reason"))
+    short = reason[len(_WAITING) :] if reason.lower().startswith(_WAITING) else reason
+    return "" if job_status in ENDED else declared.label(short)
 
 
 def _found_in_log(flow: Flow, failure: Failure | None, key: JobKey) -> Failure | None:
@@ -165,22 +180,23 @@ def _outputs(name: str, edges: list[DagEdge], component: dict[str, Any]) -> list
     return [Port(name=port, kind=kind) for port, kind in ports.items()]
 
 
-def tasks_of(rows: list[dict[str, Any]], dag: Dag | None = None) -> list[Task]:
+def tasks_of(rows: list[dict[str, Any]], dag: Dag | None = None, *, job_status: str) -> list[Task]:
     """The latest attempt of each component, in the order of the graph."""
     latest: dict[str, Task] = {}
     for row in rows:
-        task = task_of(row)
+        task = task_of(row, job_status)
         if task.component not in latest or latest[task.component].version <= task.version:
             latest[task.component] = task
     order = {node.name: i for i, node in enumerate(dag.nodes)} if dag else {}
     return sorted(latest.values(), key=lambda task: order.get(task.component, len(order)))
 
 
-def task_of(row: dict[str, Any]) -> Task:
+def task_of(row: dict[str, Any], job_status: str) -> Task:
+    status = text(row.get("party_status")) or text(row.get("status"))
     return Task(
         component=text(row.get("component_name")),
         module=text(row.get("component_module")),
-        status=text(row.get("party_status")) or text(row.get("status")),
+        status=NOT_REACHED if job_status in ENDED and status in _NOT_BEGUN else status,
         version=integer(row.get("task_version")) or 0,
         started_ms=integer(row.get("start_time")),
         ended_ms=integer(row.get("end_time")),

@@ -6,9 +6,12 @@ Each ``static/messages/<area>.json`` is {code: {"en": template, "zh-CN": templat
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
+
+from fateboard.blocks import Text
 
 LANGUAGES = ("en", "zh-CN")
 FOLDER = Path(__file__).parent / "static" / "messages"
@@ -36,5 +39,11 @@ def language_of(accepted: str) -> str:
     return "en"
 
 
-def filled(template: str, args: dict[str, str | float]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda m: str(args.get(m[1], m[0])), template)
+def filled(texts: Catalogue, code: str, args: Mapping[str, str | int | float | Text]) -> str:
+    """A message with its places filled, "" of a code that there is not."""
+
+    def place(found: re.Match[str]) -> str:
+        value = args.get(found[1], found[0])
+        return filled(texts, value.code, value.args) if isinstance(value, Text) else str(value)
+
+    return re.sub(r"\{(\w+)\}", place, texts.get(code, ""))

@@ -15,9 +15,8 @@ from typing import Any
 from fateboard import logs
 from fateboard.errors import Refused
 from fateboard.flow_client import Flow, FlowRefused
-from fateboard.job_detail import tasks_at, tasks_of
+from fateboard.job_detail import tasks_at, tasks_of, waiting_for
 from fateboard.jobs import ENDED, WITHOUT_DETAIL, key_of, listed, mapping, row_of, rows_of, shown
-from fateboard.jobs import text as text_of
 from fateboard.names import is_name
 from fateboard.shapes import JobKey, JobRow, LogGrown, MetricPoints, Task
 
@@ -96,10 +95,10 @@ class JobPoller:
     def step(self) -> Told:
         row = row_of(rows_of(self._flow, self._key.job_id, detail=False), self._key)
         job, before = shown(row), self._tasks
-        tasks = tasks_of(tasks_at(self._flow, self._key))
+        tasks = tasks_of(tasks_at(self._flow, self._key), job_status=job.status)
         self._tasks = {task.component: task for task in tasks}
         yield "tasks", "", tasks
-        yield "waiting", "", "" if job.status in ENDED else text_of(row.get("reason"))
+        yield "waiting", "", waiting_for(row, job.status)
         for name in self._to_measure(before):
             yield from self._metrics(name)
         yield from self._grown(all_of_them=job.status in ENDED and job.status != self._status)

@@ -16,7 +16,7 @@ import re
 import sys
 import zipfile
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ from fateboard.blocks import (
     HeatMap,
     KeyValues,
     Label,
+    Shown,
     Table,
     Tabs,
     Text,
@@ -176,7 +177,7 @@ def _rows(block: Block, say: Say) -> list[Row]:
     if isinstance(block, ByAxis):
         return _by_axis(block, say)
     if isinstance(block, Confusion):
-        return _confusion(block)
+        return _confusion(block, say)
     if isinstance(block, Curve):
         return _curve(block, say)
     if isinstance(block, Combo):
@@ -192,12 +193,20 @@ def _value(value: Any, say: Say) -> Any:
     return say(value) if isinstance(value, Text) else value
 
 
+def _values(row: Sequence[Shown], say: Say) -> Row:
+    return [_value(cell, say) for cell in row]
+
+
 def _table(block: Table, say: Say) -> list[Row]:
-    rows = [list(row) for row in block.rows]
+    rows = [_values(row, say) for row in block.rows]
     for flag in block.flags:
         if flag.flag in _FLAGGED:
             rows[flag.row][flag.column] = _FLAGGED[flag.flag]
-    return [[_said(column.label, say) for column in block.columns], *rows, *block.footer]
+    return [
+        [_said(column.label, say) for column in block.columns],
+        *rows,
+        *(_values(row, say) for row in block.footer),
+    ]
 
 
 def _by_axis(block: ByAxis, say: Say) -> list[Row]:
@@ -209,21 +218,22 @@ def _by_axis(block: ByAxis, say: Say) -> list[Row]:
             for j, column in enumerate(block.columns):
                 along = block.cells.get(column.id)
                 if along is None:
-                    cells.append(row[j] if j < len(row) else None)
+                    cells.append(_value(row[j], say) if j < len(row) else None)
                 else:
                     cells.append(_padded(along[i], at + 1)[at] if i < len(along) else None)
             rows.append(cells)
     return rows
 
 
-def _confusion(block: Confusion) -> list[Row]:
+def _confusion(block: Confusion, say: Say) -> list[Row]:
     rows: list[Row] = [["model", "dataset", "threshold", "tp", "fp", "tn", "fn", "f1"]]
     n = len(block.thresholds)
     for model in block.models:
+        named = [_said(model.label, say), _said(model.dataset, say)]
         counts = (model.tp, model.fp, model.tn, model.fn, model.f1)
         columns = [_padded(values, n) for values in counts]
         for at, threshold in enumerate(block.thresholds):
-            rows.append([model.label, model.dataset, threshold, *(c[at] for c in columns)])
+            rows.append([*named, threshold, *(c[at] for c in columns)])
     return rows
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from fateboard import declared
 from fateboard.errors import Refused
 from fateboard.flow_client import Flow, FlowRefused
 from fateboard.jobs import integer, listed, mapping, number, text
@@ -87,7 +88,7 @@ def shown(told: Told, now_ms: int) -> Serving:
         party=text(told.get("party")),
         ready=told.get("ready") is True,
         in_flight=integer(told.get("in_flight")) or 0,
-        problems=_words(told.get("problems")),
+        problems=[declared.label(problem) for problem in _words(told.get("problems"))],
         services=[_service(row, rates) for row in listed(told, "services")],
         models=[_model(row, rates) for row in listed(told, "models")],
         parties=[ServingParty(party_id=party, up=up is True) for party, up in parties.items()],
@@ -189,7 +190,7 @@ def _model(row: Told, rates: dict[str, float]) -> ServingModel:
         services=_words(row.get("services")),
         loaded_ms=integer(row.get("loaded_ms")),
         sha256=text(row.get("sha256")),
-        tested=text(row.get("tested")),
+        tested=declared.label(text(row.get("tested"))),
         limit=rates.get(f"M_{version}_{namespace}"),
     )
 

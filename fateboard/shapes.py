@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fateboard.blocks import Block, Cell, Notice
+from fateboard.blocks import Block, Cell, Label, Notice
 
 Access = Literal["viewer", "operator", "admin"]
 
@@ -132,7 +132,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """siblings: other rows of the same job that this site holds. waiting: what it waits for."""
+    """siblings: other rows of the same job that this site holds. waiting: what it waits for, or
+    what to know of it while it runs."""
 
     job: JobRow
     dag: Dag
@@ -140,7 +141,7 @@ class JobDetail(msgspec.Struct, frozen=True, kw_only=True):
     datasets: list[Dataset]
     siblings: list[JobKey]
     kind: str
-    waiting: str
+    waiting: Label
     failure: Failure | None
     model_id: str
     model_version: str
@@ -190,7 +191,8 @@ class LogFound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Disclosed(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages of one name between one pair of parties. direction: out or in. size: bytes."""
+    """Messages of one name between one pair of parties. direction: out or in. size: bytes.
+    telling: who received them learns something from them."""
 
     component: str
     message: str
@@ -198,7 +200,8 @@ class Disclosed(msgspec.Struct, frozen=True, kw_only=True):
     src: str
     dst: str
     kind: str
-    reveals: str
+    reveals: Label
+    telling: bool
     result: str
     count: int
     size: int
@@ -208,7 +211,7 @@ class Scheme(msgspec.Struct, frozen=True, kw_only=True):
     """What protects a component: name, bits of security, on which assumption, who is trusted."""
 
     component: str
-    text: str
+    text: Label
 
 
 class Disclosure(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,7 +277,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     kind and body: ``jobs`` list[JobRow] (those waiting or running, whole), ``ended`` JobRow,
     ``job`` JobRow, ``tasks`` list[Task], ``metric`` MetricPoints, ``log`` LogGrown,
-    ``flow`` FlowState, ``waiting`` text.
+    ``flow`` FlowState, ``waiting`` Label.
     """
 
     number: int
@@ -353,7 +356,7 @@ class ServingModel(msgspec.Struct, frozen=True, kw_only=True):
     services: list[str]
     loaded_ms: int | None
     sha256: str
-    tested: str
+    tested: Label
     limit: float | None
 
 
@@ -378,7 +381,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     party: str
     ready: bool
     in_flight: int
-    problems: list[str]
+    problems: list[Label]
     services: list[ServingService]
     models: list[ServingModel]
     parties: list[ServingParty]

@@ -195,8 +195,8 @@ class Live:
             status = "failed" if name == self.fails_at else "success"
         elif index == done and self.status() == "running":
             status = "running"
-        elif self.canceled:
-            status = "canceled"
+        elif index == done and self.canceled:
+            status = "canceled"  # what comes after it waits on, for a rerun
         over = index < done
         if over and name in self.passed:
             status = "pass"

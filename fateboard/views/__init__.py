@@ -13,7 +13,7 @@ from typing import cast
 
 import msgspec
 
-from fateboard.blocks import Block, EveryOption, Notice, Path, Tree, View, msg
+from fateboard.blocks import Block, EveryOption, Label, Notice, Path, Tree, View, msg
 from fateboard.views import (
     binning,
     boosting,
@@ -74,6 +74,14 @@ _BY_NAME = {module.casefold(): page for module, page in _PAGES.items()}
 _ENDED_EARLY = ("failed", "canceled", "timeout")
 _BY_LABELS = ("evaluation", "positiveunlabeled")
 _NOT_ENDED = ("waiting", "ready", "running")
+_STATUSES: dict[str, Label] = {
+    "failed": msg("status.failed"),
+    "canceled": msg("status.canceled"),
+    "timeout": msg("status.timeout"),
+    "waiting": msg("status.waiting"),
+    "ready": msg("status.ready"),
+    "running": msg("status.running"),
+}
 
 
 def needs(module: str) -> frozenset[Need]:
@@ -176,10 +184,13 @@ def _reason(error: Exception) -> str:
 
 def _state(context: Context) -> list[Notice]:
     """What to know of a task that has not succeeded: its page is not complete."""
+    status = _STATUSES.get(context.status, context.status)
     if context.status in _NOT_ENDED:
-        return [Notice(level="info", text=msg("view.not_ended", status=context.status))]
+        return [Notice(level="info", text=msg("view.not_ended", status=status))]
     if context.status in _ENDED_EARLY:
-        return [Notice(level="warn", text=msg("view.ended_early", status=context.status))]
+        return [Notice(level="warn", text=msg("view.ended_early", status=status))]
+    if context.status == "not_reached":
+        return [Notice(level="info", text=msg("view.not_reached"))]
     return []
 
 

@@ -13,9 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fateboard.blocks import Cell, Column, Flag, Format, Item, Label, Table
+from fateboard.blocks import Column, Flag, Format, Item, Label, Shown, Table, Text, msg
 
 NUMERIC: frozenset[Format] = frozenset({"number", "integer", "percent", "bar", "time", "duration"})
+TOTAL = msg("data.total")
+"""Heads the row of a table that sums the others."""
 MAX_INTEGER = 2**53
 """Browsers hold integers up to here exactly; larger ones are sent as floats."""
 
@@ -99,8 +101,10 @@ class Marked:
 _Flagged = Literal["nan", "infinite", "minus_infinite", "other_party", "removed", "best", "differs"]
 
 
-def cell(value: Any, format: Format = "text") -> tuple[Cell, _Flagged | None]:
+def cell(value: Any, format: Format = "text") -> tuple[Shown, _Flagged | None]:
     """What a table shows, and why it is empty where it is. A text stays one in a text column."""
+    if isinstance(value, Text):
+        return value, None
     if value is None or (isinstance(value, bool) and format not in NUMERIC):
         return value, None
     if isinstance(value, str) and format not in NUMERIC:
@@ -131,10 +135,10 @@ def tabulate(
     """A table of raw values: numbers are read by their columns' formats, flagged where they are
     not finite. Rows that are not as wide as the columns are an error of ours."""
     flags: list[Flag] = []
-    shown: list[list[Cell]] = []
+    shown: list[list[Shown]] = []
     formats = [column.format for column in columns]
     for i, row in enumerate(rows):
-        cells: list[Cell] = []
+        cells: list[Shown] = []
         for j, (format, value) in enumerate(zip(formats, row, strict=True)):
             marked = value if isinstance(value, Marked) else None
             got, flag = cell(marked.value if marked else value, format)

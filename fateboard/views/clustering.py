@@ -8,7 +8,17 @@ import msgspec
 
 from fateboard.blocks import Block, Column, KeyValues, Path, Tab, Tabs, msg
 from fateboard.views import losses
-from fateboard.views.cells import finite, item, mapping, names, numbers, sequence, tabulate, text
+from fateboard.views.cells import (
+    TOTAL,
+    finite,
+    item,
+    mapping,
+    names,
+    numbers,
+    sequence,
+    tabulate,
+    text,
+)
 from fateboard.views.context import Context, Group, Metric, Page
 from fateboard.views.datasets import dataset
 from fateboard.views.scores import Scored, place_columns, table
@@ -45,7 +55,7 @@ def distances(context: Context, _path: Path) -> list[Block]:
         )
         for at, cluster in enumerate(clusters):
             far, near = (values[at] if at < len(values) else None for values in (radius, nearest))
-            rows.append([one.name, one.namespace, text(cluster), far, text(near)])
+            rows.append([one.model, one.part, text(cluster), far, text(near)])
     columns = [
         *place_columns(),
         Column(id="cluster", label=msg("clustering.cluster")),
@@ -61,7 +71,7 @@ def contingency(context: Context, _path: Path) -> list[Block]:
     blocks: list[Block] = []
     for metric in context.metrics:
         one = dataset(metric.namespace, metric.name.removesuffix("_contingency_matrix"))
-        title = msg("clustering.contingency", model=one.name, dataset=one.namespace)
+        title = msg("clustering.contingency", model=one.model, dataset=one.part)
         id = f"contingency.{metric.namespace}/{metric.name}"
         parts = [
             Tab(id="counts", label=msg("clustering.counts"), blocks=[_matrix(metric, id)]),
@@ -93,7 +103,7 @@ def _matrix(metric: Metric, id: str, shares: bool = False) -> Block:
         columns,
         [[name, *row] for name, row in zip(labels, shown, strict=False)],
         page_size=0,
-        footer=[["Total", *sums]],
+        footer=[[TOTAL, *sums]],
         export_name="contingency_matrix",
     )
     return msgspec.structs.replace(made, facets=["label"])
@@ -134,7 +144,7 @@ def _clusters(details: list[Any]) -> Block:
     ]
     return tabulate(
         "clusters", columns, rows, title=msg("kmeans.clusters"), page_size=0,
-        footer=[["Total", *sums]], export_name="cluster_detail",
+        footer=[[TOTAL, *sums]], export_name="cluster_detail",
     )  # fmt: skip
 
 

@@ -31,8 +31,8 @@ def confusion(context: Context, _path: Path) -> list[Block]:
         scored = f1.get((metric.namespace, name))
         models.append(
             ConfusionModel(
-                label=one.name or f"iteration_{one.round}",
-                dataset=one.namespace,
+                label=one.model if one.round < 0 else one.alone,
+                dataset=one.part,
                 tp=_at(metric, "tp", thresholds),
                 tn=_at(metric, "tn", thresholds),
                 fp=_at(metric, "fp", thresholds),

@@ -95,7 +95,7 @@ def history(past: list[float | None]) -> Curve:
         id="loss_history",
         x=Axis(label=msg("axis.iteration"), integer=True),
         y=Axis(label=msg("axis.loss")),
-        series=[Series(id="loss", label="loss", points=[line[at] for at in thin(line)])],
+        series=[Series(id="loss", label=msg("axis.loss"), points=[line[at] for at in thin(line)])],
         title=msg("loss.title"),
         export_name="loss",
     )

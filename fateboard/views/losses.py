@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fateboard.blocks import (
     Axis,
     Block,
@@ -19,12 +21,15 @@ from fateboard.blocks import (
 from fateboard.views.cells import finite, item, text
 from fateboard.views.context import Context, Group, Metric
 from fateboard.views.curves import points, thin
+from fateboard.views.datasets import fold, part
 
 _UNITS: dict[str, Label] = {
     "iters": msg("axis.iteration"),
     "epochs": msg("axis.epoch"),
     "aggregate_round": msg("axis.aggregation"),
 }
+
+_FOLD = re.compile(r"loss\.(?P<fold>\d{1,9})(?:\.(?P<of_class>.+))?", re.ASCII | re.DOTALL)
 
 Owned = tuple[str, Metric]
 """A metric and its party as "role:party", "" of ours."""
@@ -104,7 +109,7 @@ def _curves(context: Context, found: list[Owned], id: str, title: Label, y: Labe
     tabs = [
         Tab(
             id=namespace,
-            label=namespace,
+            label=part(namespace),
             blocks=[_curve(f"{id}.{namespace}", title, y, owned, live)],
         )
         for namespace, owned in by_namespace.items()
@@ -140,13 +145,22 @@ def _lowest(found: list[Owned], series: list[Series]) -> float | None:
     return best if best is not None else min((y for y in drawn if y is not None), default=None)
 
 
+def curve_label(metric: Metric) -> Label:
+    """Cross-validation logs ``loss.<fold>``, or ``loss.<fold>.<class>``."""
+    of_fold = _FOLD.fullmatch(metric.name)
+    if of_fold:
+        return fold(int(of_fold["fold"]), of_fold["of_class"] or "")
+    name = text(metric.meta.get("curve_name") or metric.name)
+    return msg("axis.loss") if name == "loss" else name
+
+
 def _series(owned: Owned) -> Series:
     party, metric = owned
     line = points(metric)
     name = f"{metric.namespace}/{metric.name}"
     return Series(
         id=f"{party}/{name}" if party else name,
-        label=text(metric.meta.get("curve_name") or metric.name),
+        label=curve_label(metric),
         points=[line[index] for index in thin(line)],
         party=party.replace(":", " ", 1),
     )

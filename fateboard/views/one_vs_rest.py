@@ -9,7 +9,7 @@ import msgspec
 from fateboard.blocks import Axis, Block, Column, Combo, ComboSeries, Option, Path, choice, msg
 from fateboard.views.cells import finite, tabulate, text
 from fateboard.views.context import Context, Group, Metric
-from fateboard.views.datasets import dataset
+from fateboard.views.datasets import dataset, part
 from fateboard.views.scores import label
 
 _NOT_SCORES = ("name", "metric_type")
@@ -22,7 +22,7 @@ def one_vs_rest(context: Context, path: Path) -> list[Block]:
     by_model: dict[str, list[Row]] = {}
     for metric in context.metrics:
         by_model.setdefault(_model(metric), []).extend(_rows(metric))
-    options = [Option(id=model, label=model) for model in by_model]
+    options = [Option(id=model, label=dataset("", model).model) for model in by_model]
 
     def of(model: str) -> list[Block]:
         return _blocks(by_model[model])
@@ -56,11 +56,14 @@ def _blocks(rows: list[Row]) -> list[Block]:
     table = tabulate(
         "ovr.scores",
         columns,
-        [[key, namespace, *(scores.get(n) for n in names)] for namespace, key, scores in rows],
+        [
+            [key, part(namespace), *(scores.get(n) for n in names)]
+            for namespace, key, scores in rows
+        ],
         export_name="OneVsRestEvaluation",
     )
     classes = list(dict.fromkeys(key for _, key, _ in rows))
-    parts = list(dict.fromkeys(namespace for namespace, _, _ in rows))
+    namespaces = list(dict.fromkeys(namespace for namespace, _, _ in rows))
     values = {
         (namespace, key, name): finite(value)
         for namespace, key, scores in rows
@@ -72,11 +75,11 @@ def _blocks(rows: list[Row]) -> list[Block]:
         axes=[Axis(label=msg("ovr.score"))],
         series=[
             ComboSeries(
-                label=msg("ovr.series", score=name, dataset=part),
+                label=msg("ovr.series", score=name, dataset=part(namespace)),
                 type="bar",
-                values=[values.get((part, key, name)) for key in classes],
+                values=[values.get((namespace, key, name)) for key in classes],
             )
-            for part in parts
+            for namespace in namespaces
             for name in names
         ],
         x=msg("ovr.class"),

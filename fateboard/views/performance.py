@@ -22,7 +22,7 @@ from fateboard.blocks import (
 from fateboard.views.cells import finite, numbers, text
 from fateboard.views.context import Context, Group, Metric
 from fateboard.views.curves import Point, points, thin
-from fateboard.views.datasets import dataset, namespaces
+from fateboard.views.datasets import dataset, namespaces, part
 
 _PRECISION = ("PRECISION_BINARY_EVALUATION", "PRECISION_MULTI_EVALUATION")
 _RECALL = ("RECALL_BINARY_EVALUATION", "RECALL_MULTI_EVALUATION")
@@ -63,7 +63,7 @@ def _tabs(id: str, metrics: list[Metric]) -> list[Block]:
         if len(blocks) == 1:
             items.append(Tab(id=name, label=label, blocks=[blocks[0][1]]))
         elif blocks:
-            parts = [Tab(id=part, label=part, blocks=[curve]) for part, curve in blocks]
+            parts = [Tab(id=id, label=part(id), blocks=[curve]) for id, curve in blocks]
             items.append(Tab(id=name, label=label, blocks=[Tabs(id=f"{id}.{name}", items=parts)]))
     return [Tabs(id=id, items=items, title=msg("performance.title"))] if items else []
 
@@ -84,11 +84,10 @@ def _pair(metric: Metric) -> Any:
     return metric.meta.get("pair_type") or metric.meta.get("curve_name") or metric.name
 
 
-def _place(metric: Metric) -> tuple[str, str, int]:
+def _place(metric: Metric) -> tuple[Label, str, int]:
     """The name shown, the pair that a curve belongs to, and the round."""
     one = dataset(metric.namespace, text(_pair(metric)))
-    shown = one.name if one.round < 0 else f"{one.name} iteration_{one.round}".strip()
-    return shown, text(_pair(metric)), one.round
+    return one.alone, text(_pair(metric)), one.round
 
 
 def _simple(x: Label, y: Label, export_name: str, diagonal: bool = False) -> Drawn:
@@ -121,6 +120,7 @@ def line(
     thresholds: list[float | None],
     *,
     group: str = "",
+    group_label: Label = "",
     area: bool = False,
 ) -> Series:
     """A series, thinned, with a threshold for each point where there is one for each."""
@@ -131,6 +131,7 @@ def line(
         label=label,
         points=[found[index] for index in kept],
         group=group,
+        group_label=group_label,
         thresholds=beside,
         area=area,
     )
@@ -158,8 +159,11 @@ def _ks(id: str, metrics: list[Metric]) -> Curve:
         labels = {"tpr": msg("ks.tpr", name=shown), "fpr": msg("ks.fpr", name=shown)}
         for rate, metric in sorted(rates.items(), reverse=True):
             series.append(
-                line(metric.name, labels[rate], points(metric), _thresholds(metric), group=pair)
-            )
+                line(
+                    metric.name, labels[rate], points(metric), _thresholds(metric),
+                    group=pair, group_label=shown,
+                )
+            )  # fmt: skip
         gap = _gap(rates)
         if gap is not None:
             label = msg("ks.gap", name=shown, value=f"{gap[1]:.4g}")
@@ -205,7 +209,7 @@ def _by_class(id: str, metrics: list[Metric]) -> Curve:
             if of_precision
             else msg("series.recall", name=shown)
         )
-        series.append(line(metric.name, label, points(metric), [], group=pair))
+        series.append(line(metric.name, label, points(metric), [], group=pair, group_label=shown))
     return Curve(
         id=id,
         x=Axis(label=msg("axis.class"), integer=True),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fateboard.blocks import Block, Column, Item, KeyValues, Label, Path, msg
-from fateboard.views.cells import item, mapping, natural, sequence, tabulate, text, whole
+from fateboard.views.cells import TOTAL, item, mapping, natural, sequence, tabulate, text, whole
 from fateboard.views.context import Context, Metric, Page
 
 PARTS = {
@@ -26,7 +26,7 @@ def union(context: Context, _path: Path) -> list[Block]:
     blocks: list[Block] = []
     for n, metric in enumerate(context.of_type("UNION")):
         rows = [[text(key), value] for key, value in metric.data]
-        total = [row for row in rows if row[0] == "Total"]
+        total = [[TOTAL, row[1]] for row in rows if row[0] == "Total"]
         rows = [row for row in rows if row[0] != "Total"]
         blocks.append(tabulate(f"union_{n}", columns, rows, footer=total, export_name="union"))
     return blocks
@@ -63,7 +63,7 @@ def _by_label(id: str, metric: Metric, tables: list[Metric]) -> Block:
     counts = [(text(key), before.get(text(key)), whole(value)) for key, value in metric.data]
     rows = [[label, old, new, _share(new, old)] for label, old, new in counts]
     old, new = (_sum(count[c] for count in counts) for c in (1, 2))
-    footer = [["Total", old, new, _share(new, old)]]
+    footer = [[TOTAL, old, new, _share(new, old)]]
     title = msg("data.sampled", method=metric.name)
     table = tabulate(id, columns, rows, footer=footer, title=title, export_name="sample_detail")
     table.facets.append("label")
@@ -99,8 +99,8 @@ def _parts(id: str, counts: dict[str, Any], ratios: dict[str, Any]) -> Block:
         Column(id="count", label=msg("data.rows"), format="integer"),
         Column(id="ratio", label=msg("data.share"), format="percent"),
     ]
-    rows = [[part, counts.get(part), ratios.get(part)] for part in PARTS]
-    total = ["Total", counts.get("original"), 1.0 if counts.get("original") else None]
+    rows = [[said, counts.get(part), ratios.get(part)] for part, said in PARTS.items()]
+    total = [TOTAL, counts.get("original"), 1.0 if counts.get("original") else None]
     return tabulate(
         id,
         columns,
@@ -121,7 +121,7 @@ def _layers(id: str, layers: dict[str, Any], counts: dict[str, Any]) -> Block:
     rows = [
         [name, *(of.get(key) for of in by_part)] for key, name in _layer_names(layers, by_part[0])
     ]
-    total = ["Total", *(counts.get(part) for part in ("original", *PARTS))]
+    total = [TOTAL, *(counts.get(part) for part in ("original", *PARTS))]
     return tabulate(
         id,
         columns,

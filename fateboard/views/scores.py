@@ -17,6 +17,7 @@ from fateboard.blocks import (
     Label,
     Path,
     Series,
+    Shown,
     Tab,
     Table,
     Tabs,
@@ -79,7 +80,7 @@ def table(id: str, title: Label, export_name: str, found: list[Scored]) -> Block
     """A row per data set, a column per score that any of them has."""
     names = _names(found)
     columns = [*place_columns(), *(_column(name) for name in names)]
-    rows = [[one.name, one.namespace, *(values.get(n) for n in names)] for one, values in found]
+    rows = [[one.model, one.part, *(values.get(n) for n in names)] for one, values in found]
     made = tabulate(id, columns, rows, title=title, export_name=export_name)
     return faceted(made, found)
 
@@ -134,10 +135,10 @@ def _by_quantile(context: Context, quantiles: dict[tuple[str, str], Metric]) -> 
     names = _names(found)
     lists = [quantiles[key].meta if key in quantiles else {} for key in keys]
     count = max((len(sequence(meta.get("p_scores"))) for meta in lists), default=0)
-    rows: list[list[Cell]] = []
+    rows: list[list[Shown]] = []
     for one, values in found:
         numbers = [cell(values.get(name), "number")[0] for name in names]
-        rows.append([one.name, one.namespace, *numbers, None, None])
+        rows.append([one.model, one.part, *numbers, None, None])
     return ByAxis(
         id="scores",
         axis=msg("scores.quantile"),
@@ -178,9 +179,9 @@ def _rounds(found: list[Scored]) -> Block:
     ]
     rows = []
     for one, values in sorted(found, key=lambda scored: scored[0].round):
-        place = [one.round, one.name, one.namespace]
+        place: list[Shown] = [one.round, one.model, one.part]
         if len(columns) == len(names) + 2:
-            place.remove(one.name)
+            del place[1]
         rows.append([*place, *(values.get(name) for name in names)])
     title = msg("scores.rounds")
     made = tabulate("scores_by_round", columns, rows, title=title, export_name="performance_scores")
@@ -191,18 +192,20 @@ def _curves(found: list[Scored]) -> Block:
     """One chart per score, one curve per data set."""
     tabs = []
     for name in _names(found):
-        lines: dict[tuple[str, str], list[Point]] = {}
+        lines: dict[tuple[str, str], tuple[DataSet, list[Point]]] = {}
         for one, values in sorted(found, key=lambda scored: scored[0].round):
             if name in values:
                 point = (float(one.round), finite(values[name]))
-                lines.setdefault((one.namespace, one.name), []).append(point)
+                lines.setdefault((one.namespace, one.name), (one, []))[1].append(point)
         series = [
             Series(
                 id=f"{name}/{namespace}/{model}",
-                label=f"{namespace} {model}".strip(),
+                label=msg("dataset.joined", first=one.model, second=one.part)
+                if model
+                else one.part,
                 points=[line[index] for index in thin(line)],
             )
-            for (namespace, model), line in lines.items()
+            for (namespace, model), (one, line) in lines.items()
         ]
         curve = Curve(
             id=f"rounds.{name}",

@@ -17,7 +17,7 @@ from fateboard.blocks import (
     choice,
     msg,
 )
-from fateboard.views.cells import finite, names, numbers, tabulate
+from fateboard.views.cells import TOTAL, finite, names, numbers, tabulate
 from fateboard.views.context import Context, Group, Metric
 from fateboard.views.datasets import dataset
 
@@ -57,7 +57,7 @@ def psi(context: Context, path: Path) -> list[Block]:
     if len(found) == 1:
         return of(next(iter(found)))
     options = [
-        Option(id=id, label=dataset("", metric.name.removesuffix("_psi")).name)
+        Option(id=id, label=dataset(metric.namespace, metric.name.removesuffix("_psi")).alone)
         for id, metric in found.items()
     ]
     return [choice("psi", msg("scores.model"), options, of, path, title=msg("stability.title"))]
@@ -104,7 +104,7 @@ def _summary(read: Intervals) -> Block:
         zip(read.names, read.expected, read.actual, read.scores, strict=True),
         help=msg("stability.help"),
         page_size=0,
-        footer=[["Total", None, None, read.total]],
+        footer=[[TOTAL, None, None, read.total]],
         export_name="psi",
     )
 

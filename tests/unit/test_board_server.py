@@ -321,7 +321,8 @@ OBJECTS = st.dictionaries(
 def test_no_answer_of_fateflow_breaks_a_page(first, second):
     dag_of(first, second)
     shown(first)
-    tasks_of([first, second])
+    for status in ("running", "failed"):
+        tasks_of([first, second], job_status=status)
     key = JobKey(job_id="1", role="guest", party_id="9999")
     failure_of({**first, "status": "failed"}, [first, {**second, "party_status": "failed"}], key)
     disclosure.shown({"lines": [first], "schemes": [second], "warnings": [first]})

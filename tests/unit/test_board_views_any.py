@@ -257,7 +257,8 @@ def test_every_message_of_the_views_is_there_in_both_languages_with_the_same_gap
         for area in ("views_models", "views_data")
     )
     assert set(mine) <= used, "of no use"
-    assert used <= set(mine) | set(data), "without a text"
+    of_the_shell = {code for code in used if code.startswith("status.")}
+    assert used - of_the_shell <= set(mine) | set(data), "without a text"
     assert not set(mine) & set(data), "said twice"
     for code, texts in mine.items():
         gaps = [sorted(re.findall(r"\{(\w+)\}", texts[lang])) for lang in ("en", "zh-CN")]

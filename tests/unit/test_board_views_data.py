@@ -31,8 +31,10 @@ from fateboard.blocks import (
     Table,
     Tabs,
     Text,
+    msg,
 )
 from fateboard.views import cells
+from fateboard.views.cells import TOTAL
 
 MODULES = (
     "Reader", "Upload", "Download", "Writer", "DataTransform", "DataIO", "FeatureImputation",
@@ -322,7 +324,7 @@ def test_union_total_stays_last() -> None:
     data = [["Total", 3], ["a.data.0", 1], ["b.data.0", 2]]
     (of,) = shown("Union", metrics={"train": {"union": metric("UNION", data)}})
     assert isinstance(of, Table)
-    assert (of.rows, of.footer) == ([["a.data.0", 1], ["b.data.0", 2]], [["Total", 3]])
+    assert (of.rows, of.footer) == ([["a.data.0", 1], ["b.data.0", 2]], [[TOTAL, 3]])
 
 
 def test_stratified_sample() -> None:
@@ -333,7 +335,7 @@ def test_stratified_sample() -> None:
     (of,) = shown("FederatedSample", metrics=metrics)
     assert isinstance(of, Table)
     assert of.rows == [["0", 200, 100, 0.5], ["1", 300, 30, 0.1]]
-    assert of.footer == [["Total", 500, 130, 0.26]]
+    assert of.footer == [[TOTAL, 500, 130, 0.26]]
     assert of.facets == ["label"]
 
 
@@ -353,8 +355,12 @@ def test_split() -> None:
     of = metric("DATA_SPLIT", [["data_split", 0]], stratified=False, **SPLIT)
     (parts,) = shown("HeteroDataSplit", metrics={"train": {"data_split": of}})
     assert isinstance(parts, Table)
-    assert parts.rows == [["train", 6, 0.6], ["validate", 3, 0.3], ["test", 1, 0.1]]
-    assert parts.footer == [["Total", 10, 1.0]]
+    assert parts.rows == [
+        [msg("data.part_train"), 6, 0.6],
+        [msg("data.part_validate"), 3, 0.3],
+        [msg("data.part_test"), 1, 0.1],
+    ]
+    assert parts.footer == [[TOTAL, 10, 1.0]]
 
 
 def test_split_by_label_and_by_interval() -> None:
@@ -364,7 +370,7 @@ def test_split_by_label_and_by_interval() -> None:
     layers = shown("HomoDataSplit", metrics={"train": {"data_split": of}})[0]
     assert isinstance(layers, Table)
     assert layers.rows == [["0", 1, 1, 1, 1], ["1", 2, 2, 2, 2], ["2", 3, 3, 3, 3]]
-    assert layers.footer == [["Total", 10, 6, 3, 1]]
+    assert layers.footer == [[TOTAL, 10, 6, 3, 1]]
     by_value = counts | {"split_points": [0.5, 1.5], "continuous_label": True}
     of = metric("DATA_SPLIT", stratified=True, data_split_label_info=by_value, **SPLIT)
     layers = shown("HomoDataSplit", metrics={"train": {"data_split": of}})[0]

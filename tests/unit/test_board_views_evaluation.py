@@ -25,7 +25,10 @@ from fateboard.blocks import (
     Tabs,
     msg,
 )
+from fateboard.views.cells import TOTAL
 from fateboard.views.curves import thin
+
+TRAIN, VALIDATE = msg("part.train"), msg("part.validate")
 
 
 def evaluated(metrics: Any, path: dict[str, str] | None = None, role: str = "guest") -> views.View:
@@ -72,9 +75,9 @@ def test_scores_have_a_row_per_data_set_and_lose_the_prefix_of_its_part():
     assert isinstance(table, Table)
     assert columns(table) == ["model", "dataset", "score.auc", "score.ks"]
     assert table.rows == [
-        ["fold_0", "train", 0.9, None],
-        ["fold_1", "train", 0.8, None],
-        ["fold_0", "validate", 0.7, 0.25],
+        [msg("dataset.fold", n=1), TRAIN, 0.9, None],
+        [msg("dataset.fold", n=2), TRAIN, 0.8, None],
+        [msg("dataset.fold", n=1), VALIDATE, 0.7, 0.25],
     ]
     assert table.facets == ["dataset"]
     assert table.export_name == "evaluation_scores"
@@ -85,7 +88,7 @@ def test_scores_that_are_no_finite_numbers_are_flagged():
         {"train": {"a": summary(r2_score="NaN", x="-Infinity", y=-9999999, z=math.nan)}}
     )["scores"]
     assert isinstance(table, Table)
-    assert table.rows == [["a", "train", None, None, None, None]]
+    assert table.rows == [["a", TRAIN, None, None, None, None]]
     assert table.flags == [
         Flag(row=0, column=2, flag="nan"),
         Flag(row=0, column=3, flag="minus_infinite"),
@@ -106,7 +109,7 @@ def test_quantiles_give_precision_and_recall_by_a_slider():
     assert isinstance(axis, ByAxis)
     assert axis.positions == [0.0, 0.5, 1.0]
     assert axis.selected == 1
-    assert axis.rows == [["lr", "train", 0.9, None, None]]
+    assert axis.rows == [["lr", TRAIN, 0.9, None, None]]
     assert axis.cells == {"precision": [[0.5, 0.6, 0.7]], "recall": [[1.0, 0.9, 0.8]]}
 
 
@@ -120,13 +123,13 @@ def test_scores_of_rounds_are_curves_and_a_table():
     (curve,) = tab(got["rounds"], "auc")
     assert isinstance(curve, Curve)
     assert [(one.label, one.points) for one in curve.series] == [
-        ("train", [(0.0, 0.5), (1.0, 0.6), (2.0, 0.7)]),
-        ("validate", [(0.0, 0.4), (1.0, 0.6)]),
+        (TRAIN, [(0.0, 0.5), (1.0, 0.6), (2.0, 0.7)]),
+        (VALIDATE, [(0.0, 0.4), (1.0, 0.6)]),
     ]
     table = got["scores_by_round"]
     assert isinstance(table, Table)
     assert columns(table) == ["round", "dataset", "score.auc"]
-    assert table.rows[:2] == [[0, "train", 0.5], [0, "validate", 0.4]]
+    assert table.rows[:2] == [[0, TRAIN, 0.5], [0, VALIDATE, 0.4]]
     assert table.export_name == "performance_scores"
 
 
@@ -134,7 +137,8 @@ def test_rounds_of_folds_name_the_fold():
     metrics = {"validate": {f"fold_0.iteration_{at}": summary(auc=at / 4) for at in (0, 1)}}
     table = blocks(metrics)["scores_by_round"]
     assert isinstance(table, Table)
-    assert table.rows == [[0, "fold_0", "validate", 0.0], [1, "fold_0", "validate", 0.25]]
+    fold = msg("dataset.fold", n=1)
+    assert table.rows == [[0, fold, VALIDATE, 0.0], [1, fold, VALIDATE, 0.25]]
 
 
 def test_confusion_is_by_threshold_in_rising_order_with_the_f1_of_the_same_model():
@@ -155,7 +159,7 @@ def test_confusion_is_by_threshold_in_rising_order_with_the_f1_of_the_same_model
         models=[
             ConfusionModel(
                 label="lr",
-                dataset="train",
+                dataset=TRAIN,
                 tp=[3.0, 2.0, 1.0],
                 tn=[4.0, 5.0, 6.0],
                 fp=[2.0, 1.0, 0.0],
@@ -186,7 +190,7 @@ def test_psi_has_a_summary_with_its_total_and_the_events_of_both_data_sets():
     (chart, table), (_, events) = tab(parts, "scores"), tab(parts, "events")
     assert isinstance(table, Table)
     assert table.rows == [["[0, 0.5)", 0.4, 0.5, 0.1], ["[0.5, 1]", 0.6, 0.5, 0.2]]
-    assert table.footer == [["Total", None, None, 0.3]]
+    assert table.footer == [[TOTAL, None, None, 0.3]]
     assert isinstance(chart, Combo)
     assert [(one.type, one.values) for one in chart.series] == [
         ("bar", [0.4, 0.6]),
@@ -214,7 +218,7 @@ def test_one_vs_rest_lists_the_scores_of_each_class_and_compares_them():
     assert isinstance(picked, Choice)
     table, chart = picked.blocks
     assert isinstance(table, Table)
-    assert table.rows[:2] == [["a", "train", 0.6, 0.1], ["b", "train", 0.7, 0.1]]
+    assert table.rows[:2] == [["a", TRAIN, 0.6, 0.1], ["b", TRAIN, 0.7, 0.1]]
     assert isinstance(chart, Combo)
     assert chart.categories == ["a", "b"]
     assert chart.series[0].values == [0.6, 0.7]
@@ -243,6 +247,26 @@ def test_roc_draws_thresholds_only_where_there_is_one_for_each_point():
         )
     ]
     assert validate.series[0].thresholds == []
+
+
+def test_curves_of_folds_count_them_from_one_and_name_the_part():
+    rates = [[0, 0], [1, 1]]
+    metrics = {
+        part: {
+            f"{part}_fold_{fold}_ks_{rate}": metric(
+                "KS_EVALUATION", rates, pair_type=f"{part}_fold_{fold}"
+            )
+            for fold in (0, 1)
+            for rate in ("tpr", "fpr")
+        }
+        for part in ("train", "validate")
+    }
+    (tabs,) = tab(blocks(metrics)["performance"], "ks")
+    (curve,) = tab(tabs, "validate")
+    second = msg("dataset.joined", first=msg("dataset.fold", n=2), second=VALIDATE)
+    assert [one.group_label for one in curve.series[2:]] == [second, second]
+    assert curve.series[2].label == msg("ks.tpr", name=second)
+    assert curve.marks[1].label == msg("ks.gap", name=second, value="0")
 
 
 def test_ks_marks_the_first_place_of_the_largest_gap():
@@ -313,7 +337,7 @@ def test_curves_of_many_rounds_are_shown_one_round_at_a_time():
     assert last.selected == "11"
     (roc,) = tab(last.blocks[0], "roc")
     assert isinstance(roc, Curve)
-    assert [one.label for one in roc.series] == ["iteration_11"]
+    assert [one.label for one in roc.series] == [msg("dataset.iteration", round=11)]
     fourth = blocks(metrics, {"round": "3"})["round"]
     assert isinstance(fourth, Choice)
     assert fourth.selected == "3"
@@ -345,14 +369,14 @@ def test_clusters_are_compared_with_labels_and_with_each_other():
     ]
     external, distance = got["external"], got["distance"]
     assert isinstance(external, Table)
-    assert external.rows == [["km", "train", 0.6]]
+    assert external.rows == [["km", TRAIN, 0.6]]
     assert isinstance(distance, Table)
-    assert distance.rows == [["km", "train", "0", 7.5, "1"], ["km", "train", "1", 9.0, "0"]]
+    assert distance.rows == [["km", TRAIN, "0", 7.5, "1"], ["km", TRAIN, "1", 9.0, "0"]]
     matrix = got["contingency.train/km_contingency_matrix"]
     (counts,), (shares,) = tab(matrix, "counts"), tab(matrix, "shares")
     assert isinstance(counts, Table)
     assert counts.rows == [["0", 6.0, 2.0], ["1", 1.0, 1.0]]
-    assert counts.footer == [["Total", 7.0, 3.0]]
+    assert counts.footer == [[TOTAL, 7.0, 3.0]]
     assert isinstance(shares, Table)
     assert shares.rows == [["0", 0.6, 0.2], ["1", 0.1, 0.1]]
 

@@ -22,6 +22,7 @@ from fateboard.blocks import (
     Table,
     msg,
 )
+from fateboard.views.cells import TOTAL
 
 LOSS = {"metric_type": "LOSS", "name": "train", "unit_name": "iters", "curve_name": "loss"}
 LINEAR = {
@@ -106,7 +107,7 @@ def test_the_arbiter_shows_its_loss_and_says_where_the_weights_are():
         id="loss.train",
         x=Axis(label=msg("axis.iteration"), integer=True),
         y=Axis(label=msg("axis.loss")),
-        series=[Series(id="train/loss", label="loss", points=[(0.0, 0.7), (1.0, 0.5)])],
+        series=[Series(id="train/loss", label=msg("axis.loss"), points=[(0.0, 0.7), (1.0, 0.5)])],
         live=["train/loss"],
         title=msg("loss.title"),
         help=msg("loss.best", value="0.5"),
@@ -149,7 +150,7 @@ def test_folds_are_curves_of_one_chart_and_a_loss_without_points_says_so():
     }
     curve = blocks("HeteroLinR", "arbiter", metrics=metrics)["loss.train"]
     assert isinstance(curve, Curve)
-    assert [one.label for one in curve.series] == ["loss.0", "loss.1", "loss.2"]
+    assert [one.label for one in curve.series] == [msg("dataset.fold", n=n) for n in (1, 2, 3)]
     empty = blocks("HomoLR", "arbiter", metrics=loss([]))["loss.train"]
     assert isinstance(empty, Paragraph)
     assert empty.text == msg("loss.no_points")
@@ -234,7 +235,7 @@ def test_kmeans_has_clusters_with_a_total_and_centres_by_variable():
     got = blocks("HeteroKmeans", model=model)
     assert list(got) == ["kmeans", "clusters", "centroids"]
     assert table(got["clusters"]).rows == [["0", 353.0, 0.75], ["1", 96.0, 0.25]]
-    assert table(got["clusters"]).footer == [["Total", 449.0, 1.0]]
+    assert table(got["clusters"]).footer == [[TOTAL, 449.0, 1.0]]
     assert table(got["centroids"]).rows == [["x0", 1.5, 2.5], ["x1", None, 3.5]]
     dbi = {"data": [[0, 1.9], [1, 1.6]], "meta": {"metric_type": "DBI", "unit_name": "iters"}}
     arbiter = blocks("HeteroKmeans", "arbiter", metrics={"train": {"DBI": dbi}})

@@ -29,6 +29,7 @@ const MARKS = {
   running: "M6 4.5v7l5.5-3.5z",
   waiting: "M8 4.5V8l2.5 2",
   pass: "M4 5l4 3-4 3zm5 0l4 3-4 3z",
+  not_reached: "M4.5 8h7",
 };
 
 /** What colour and mark a component has. @param {string | undefined} status @param {boolean} runs */
@@ -92,14 +93,14 @@ function usePlaced(dag) {
 }
 
 /**
- * @param {{dag: Dag, tasks: Task[], selected: string, onSelect: (name: string) => void,
- *   onRerun?: ((name: string) => void) | null}} props
+ * @param {{dag: Dag, tasks: Task[], stopped?: string, selected: string, onSelect: (name: string) => void,
+ *   onRerun?: ((name: string) => void) | null}} props stopped: why what was not reached was not
  */
-export function DagView({ dag, tasks, selected, onSelect, onRerun = null }) {
+export function DagView({ dag, tasks, stopped = "", selected, onSelect, onRerun = null }) {
   const placed = usePlaced(dag);
   if (!dag.nodes.length) return html`<p class="dag-empty">${t("job.dag.none")}</p>`;
   if (!placed) return html`<div class="dag" aria-busy="true"></div>`;
-  return html`<${Canvas} ...${{ dag, placed, tasks, selected, onSelect, onRerun }} />`;
+  return html`<${Canvas} ...${{ dag, placed, tasks, stopped, selected, onSelect, onRerun }} />`;
 }
 
 /** Keeps the window on the graph in a ref: moving it draws nothing anew. @param {Placed} placed @param {string} selected */
@@ -173,10 +174,10 @@ function usePointer({ box, view, move, zoom }) {
 }
 
 /**
- * @param {{dag: Dag, placed: Placed, tasks: Task[], selected: string, onSelect: (name: string) => void,
+ * @param {{dag: Dag, placed: Placed, tasks: Task[], stopped: string, selected: string, onSelect: (name: string) => void,
  *   onRerun: ((name: string) => void) | null}} props
  */
-function Canvas({ dag, placed, tasks, selected, onSelect, onRerun }) {
+function Canvas({ dag, placed, tasks, stopped, selected, onSelect, onRerun }) {
   const window = useViewport(placed, selected);
   const down = usePointer(window);
   const { tip, point } = useTip(window.box);
@@ -219,7 +220,7 @@ function Canvas({ dag, placed, tasks, selected, onSelect, onRerun }) {
           const at = /** @type {PlacedNode} */ (placed.nodes.get(node.name));
           const task = state.get(node.name);
           const status = look(task?.status, node.need_run);
-          return html`<${Node} key=${node.name} ...${{ node, at, task, status, now, point }} label=${placed.names.get(node.name)} width=${placed.noteWidth}
+          return html`<${Node} key=${node.name} ...${{ node, at, task, status, stopped, now, point }} label=${placed.names.get(node.name)} width=${placed.noteWidth}
             selected=${node.name === selected} near=${near.has(node.name)} first=${node.name === home}
             onOpen=${open} onFocus=${setFocused}
             onRerun=${onRerun && ["failed", "canceled", "timeout"].includes(status) ? onRerun : null} />`;
@@ -256,16 +257,17 @@ function neighbours(placed, name) {
 }
 
 /** @param {any} props */
-function Node({ node, at, label, width, task, status, now, point, selected, near, first, onOpen, onFocus, onRerun }) {
+function Node({ node, at, label, width, task, status, stopped, now, point, selected, near, first, onOpen, onFocus, onRerun }) {
   const ran = task && status !== "" ? lasted(task, now) : null;
   const clock = ran != null && ["running", "success", "failed", "canceled", "timeout"].includes(status) ? duration(ran) : "";
-  const note = status === "" ? t("job.dag.not_run") : node.module;
-  const words = [node.name, node.module, statusWord(status), clock, status === "" ? t("job.dag.not_run_why") : ""];
+  const note = status === "" ? t("job.dag.not_run") : status === "not_reached" ? statusWord(status) : node.module;
+  const why = status === "" ? t("job.dag.not_run_why") : status === "not_reached" ? stopped : "";
+  const words = [node.name, node.module, statusWord(status), clock, why];
   return html`<g class=${`dag-node ${selected ? "selected" : ""} ${near ? "near" : ""}`} data-status=${status || "idle"}>
     <g role="button" tabindex=${first ? 0 : -1} data-component=${node.name} aria-pressed=${selected}
         aria-label=${words.filter(Boolean).join(", ")} onClick=${() => onOpen(node.name)}
         onFocus=${() => onFocus(node.name)}
-        ...${status === "" ? point(t("job.dag.not_run_why")) : label !== node.name ? point(node.name) : {}}>
+        ...${why ? point(why) : label !== node.name ? point(node.name) : {}}>
       <rect class="dag-box" x=${at.x} y=${at.y} width=${at.w} height=${at.h} rx="8" />
       <g transform=${`translate(${at.x + 10} ${at.y + 11})`} class="dag-mark">
         <circle cx="12" cy="12" r="12" />

@@ -47,17 +47,14 @@ export function grouped(lines, key) {
   return [...groups].map(([name, some]) => ({ name, lines: some }));
 }
 
-/** Whether a statement says that a message tells nothing. @param {string} reveals */
-export const tellsNothing = (reveals) => /^nothing(:|$)/i.test(reveals.trim());
-
 /** What others learn of what left: an entry for each statement that a message declares, with who
  * learns it and from what; what anyone can read first, and the largest. Messages that tell
  * nothing are not among them.
  * @param {Disclosed[]} lines
- * @returns {{reveals: string, kind: string, components: string[], messages: string[], to: string[], count: number, size: number}[]} */
+ * @returns {{reveals: import("./types").Label, kind: string, components: string[], messages: string[], to: string[], count: number, size: number}[]} */
 export function learned(lines) {
-  const telling = going(lines, "out").filter((line) => !tellsNothing(line.reveals));
-  const found = grouped(telling, (line) => `${line.kind} ${line.reveals}`).map(({ lines: some }) => ({
+  const telling = going(lines, "out").filter((line) => line.telling);
+  const found = grouped(telling, (line) => `${line.kind} ${JSON.stringify(line.reveals)}`).map(({ lines: some }) => ({
     reveals: some[0].reveals, kind: some[0].kind, components: [...new Set(some.map((line) => line.component))],
     messages: [...new Set(some.map((line) => line.message))], to: [...new Set(some.map((line) => line.dst))], ...sum(some),
   }));

@@ -14,7 +14,7 @@ import { html, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { JsonTree } from "./jsontree.js";
-import { jobPath, jobTopic } from "./livejob.js";
+import { jobPath, jobTopic, stoppedBy } from "./livejob.js";
 import { LogView } from "./logview.js";
 import { ParametersView } from "./parameters.js";
 import { DisclosureView } from "./pages/disclosure.js";
@@ -26,7 +26,7 @@ const TABS = ["summary", "parameters", "data", "model", "messages", "log"];
 /** @param {{detail: JobDetail, component: string, full: boolean, onFull: () => void, onClose: () => void,
  *   onSelect: (name: string) => void, onRerun: ((name: string) => void) | null}} props */
 export function Drawer({ detail, component, full, onFull, onClose, onSelect, onRerun }) {
-  const { job, dag, tasks } = detail;
+  const { dag, tasks } = detail;
   const at = dag.nodes.findIndex((node) => node.name === component);
   const node = dag.nodes[at];
   const task = tasks.find((one) => one.component === component);
@@ -56,7 +56,7 @@ export function Drawer({ detail, component, full, onFull, onClose, onSelect, onR
     </header>
     ${task?.error && !(detail.failure?.mine && detail.failure.component === component) && html`<${TaskError} text=${task.error} />`}
     <${Tabs} items=${items} selected=${tab} onSelect=${choose} label=${t("job.drawer.tabs")}>
-      <div class=${`drawer-body drawer-${tab}`} key=${`${component} ${tab}`}><${Panel} ...${{ tab, job, component, status, node }} /></div>
+      <div class=${`drawer-body drawer-${tab}`} key=${`${component} ${tab}`}><${Panel} ...${{ tab, detail, component, status, node }} /></div>
     <//>
   </section>`;
 }
@@ -79,11 +79,17 @@ export function TaskError({ text }) {
 }
 
 /** @param {any} props */
-function Panel({ tab, job, component, status, node }) {
+function Panel({ tab, detail, component, status, node }) {
+  const { job, failure } = detail;
   const { query } = route.value;
   const key = { job_id: job.job_id, role: job.role, party_id: job.party_id };
   const path = `${jobPath(key)}/components/${encodeURIComponent(component)}`;
   if (status === "") return html`<${Empty} icon="minus" title=${t("job.drawer.idle", { party: `${job.role} ${job.party_id}` })} hint=${t("job.dag.not_run_why")} />`;
+  if (status === "not_reached" && tab !== "parameters") {
+    const cause = failure?.component && failure.component !== component ? failure.component : "";
+    return html`<${Empty} icon="minus" title=${t("job.not_reached", { component })} hint=${stoppedBy(detail)}
+      action=${cause && html`<${Button} href=${link(route.value.page, { ...query, component: cause, tab: "" })}>${t("job.not_reached.see", { component: cause })}<//>`} />`;
+  }
   if (tab === "parameters") return html`<${ParametersView} path=${path} />`;
   if (tab === "data") return html`<${DataView} path=${path} component=${component} />`;
   if (tab === "model") return html`<${ModelView} path=${path} module=${node.module} />`;

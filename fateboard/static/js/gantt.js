@@ -52,8 +52,8 @@ function moment(ms) {
   return ms > 60_000 ? duration(ms) : `${ms / 1000} s`;
 }
 
-/** @param {{dag: Dag, tasks: Task[], selected: string, onSelect: (name: string) => void}} props */
-export function Gantt({ dag, tasks, selected, onSelect }) {
+/** @param {{dag: Dag, tasks: Task[], stopped?: string, selected: string, onSelect: (name: string) => void}} props */
+export function Gantt({ dag, tasks, stopped = "", selected, onSelect }) {
   const now = useNow(tasks.some((task) => task.status === "running"));
   const shown = useMemo(() => bars(dag, tasks, now), [dag, tasks, now]);
   if (!shown.begin) return html`<p class="dag-empty">${t("job.gantt.none")}</p>`;
@@ -63,18 +63,19 @@ export function Gantt({ dag, tasks, selected, onSelect }) {
       <div>${ticks(shown.span).map((at) => html`<i key=${at} style=${`left:${share(at)}`}><b>${moment(at)}</b></i>`)}</div>
     </div>
     <ol class="gantt-rows">
-      ${shown.bars.map((bar) => html`<${Row} key=${bar.name} ...${{ bar, share, begin: shown.begin, span: shown.span, onSelect }}
+      ${shown.bars.map((bar) => html`<${Row} key=${bar.name} ...${{ bar, share, stopped, begin: shown.begin, span: shown.span, onSelect }}
         selected=${bar.name === selected} />`)}
     </ol>
   </div>`;
 }
 
 /** @param {any} props */
-function Row({ bar, share, begin, span, selected, onSelect }) {
+function Row({ bar, share, stopped, begin, span, selected, onSelect }) {
   const late = bar.start + bar.length > 0.8 * span;
   const began = bar.start == null ? "" : t("job.gantt.began", { at: time(begin + bar.start) });
   const attempt = bar.version ? t("job.attempt", { n: bar.version + 1 }) : "";
-  const words = [bar.name, statusWord(bar.status), bar.start == null ? "" : duration(bar.length), began, attempt];
+  const words = [bar.name, statusWord(bar.status), bar.start == null ? "" : duration(bar.length), began, attempt,
+    bar.status === "not_reached" ? stopped : ""];
   return html`<li>
     <button type="button" class=${selected ? "selected" : ""} aria-pressed=${selected} data-component=${bar.name}
         aria-label=${words.filter(Boolean).join(", ")} title=${words.filter(Boolean).join("\n")}

@@ -3,7 +3,7 @@
 import { batch, signal } from "./html.js";
 import { parse } from "./router.js";
 
-/** @import {Label} from "./types.js" */
+/** @import {Label, Text} from "./types.js" */
 /** @typedef {"en" | "zh-CN"} Language */
 
 /** @type {Record<Language, string>} */
@@ -60,11 +60,14 @@ export function setLanguage(name) {
 }
 
 /** The message of a literal code, with its places filled.
- * @param {string} code @param {Record<string, string | number>} [args] @returns {string} */
+ * @param {string} code @param {Record<string, string | number | Text>} [args] @returns {string} */
 export function t(code, args = {}) {
   const template = messages.value[code] ?? code;
-  return template.replace(/\{(\w+)\}/g, (place, name) => (name in args ? String(args[name]) : place));
+  return template.replace(/\{(\w+)\}/g, (place, name) => (name in args ? filling(args[name]) : place));
 }
+
+/** @param {string | number | Text} value */
+const filling = (value) => (typeof value === "object" ? say(value) : String(value));
 
 /** A label as the reader sees it: data as it is, a message in the reader's language.
  * @param {Label | null | undefined} label @returns {string} */

@@ -9,7 +9,7 @@ import { lasted, useNow } from "./clock.js";
 import { TaskError } from "./drawer.js";
 import { ago, duration, time } from "./format.js";
 import { html, useRef, useState } from "./html.js";
-import { t } from "./i18n.js";
+import { say, t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { ENDED, jobPath } from "./livejob.js";
 import { link, route } from "./router.js";
@@ -69,7 +69,7 @@ export function JobHeader({ detail, reload, current }) {
     <${Facts} detail=${detail} reload=${reload} />
     ${!ENDED.includes(job.status) && html`<${Progress} value=${job.progress} status=${job.status} label=${t("job.progress", { n: job.progress })} />`}
     ${detail.failure && html`<${FailureBanner} detail=${detail} reload=${reload} />`}
-    ${detail.waiting && !ENDED.includes(job.status) && html`<p class="job-waiting" role="status"><${Icon} name="clock" /><span><b>${t("job.waiting")}</b> ${detail.waiting.replace(/^waiting /i, "")}</span></p>`}
+    ${detail.waiting && !ENDED.includes(job.status) && html`<p class="job-waiting" role="status"><${Icon} name="clock" /><span><b>${job.status === "running" ? t("job.noted") : t("job.waiting")}</b> ${say(detail.waiting)}</span></p>`}
     <${PageTabs} job=${job} current=${current} />
   </header>`;
 }

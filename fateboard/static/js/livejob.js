@@ -7,6 +7,7 @@
 
 import { useData } from "./api.js";
 import { useEffect, useMemo, useRef, useState } from "./html.js";
+import { t } from "./i18n.js";
 import { subscribe } from "./live.js";
 
 export const ENDED = ["success", "failed", "canceled", "timeout"];
@@ -37,6 +38,25 @@ export function here(job) {
   if (!mine.size) return job;
   const nodes = job.dag.nodes.map((node) => (node.need_run && !mine.has(node.name) ? { ...node, need_run: false } : node));
   return { ...job, dag: { ...job.dag, nodes } };
+}
+
+/** Why a component of a job that has ended was not reached. @param {JobDetail} detail */
+export function stoppedBy({ job, failure }) {
+  if (failure?.component) return t("job.not_reached.failed", { component: failure.component, party: failure.party });
+  return job.status === "canceled" ? t("job.not_reached.canceled") : t("job.not_reached.ended");
+}
+
+/** How many components of a job there are of each status; those that this party does not run are "".
+ * @param {JobDetail} detail @returns {Record<string, number>} */
+export function counts({ dag, tasks }) {
+  const state = new Map(tasks.map((task) => [task.component, task.status]));
+  /** @type {Record<string, number>} */
+  const found = {};
+  for (const node of dag.nodes) {
+    const status = node.need_run ? state.get(node.name) || "waiting" : "";
+    found[status] = (found[status] || 0) + 1;
+  }
+  return found;
 }
 
 /** A job row does not say its elapsed time to the end, nor its failure: once it ends, or begins

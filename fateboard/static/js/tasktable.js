@@ -8,10 +8,10 @@ import { t } from "./i18n.js";
 import { Status } from "./ui.js";
 
 /**
- * @param {{dag: import("./types").Dag, tasks: import("./types").Task[], selected: string,
+ * @param {{dag: import("./types").Dag, tasks: import("./types").Task[], stopped?: string, selected: string,
  *   onSelect: (name: string) => void}} props
  */
-export function TaskTable({ dag, tasks, selected, onSelect }) {
+export function TaskTable({ dag, tasks, stopped = "", selected, onSelect }) {
   const now = useNow(tasks.some((task) => task.status === "running"));
   const state = new Map(tasks.map((task) => [task.component, task]));
   const again = tasks.some((task) => task.version > 0);
@@ -32,7 +32,7 @@ export function TaskTable({ dag, tasks, selected, onSelect }) {
               <small>${node.module}</small>
               ${task?.error && html`<p class="tasks-error">${task.error.split("\n")[0]}</p>`}
             </th>
-            <td><${Status} status=${status} /></td>
+            <td title=${status === "not_reached" ? stopped : undefined}><${Status} status=${status} /></td>
             <td class="tabular" title=${time(task?.started_ms)}>${time(task?.started_ms).slice(-8)}</td>
             <td class="num">${task ? duration(lasted(task, now)) : "-"}</td>
             ${again && html`<td class="num">${task ? task.version + 1 : "-"}</td>`}

@@ -13,7 +13,7 @@ export interface ByAxis {
   positions: (number)[];
   selected: number;
   columns: (Column)[];
-  rows: ((string | number | boolean | null)[])[];
+  rows: ((string | number | boolean | Text | null)[])[];
   cells: Record<string, ((string | number | boolean | null)[])[]>;
   title?: string | Text;
   help?: string | Text;
@@ -77,8 +77,8 @@ export interface Confusion {
 }
 
 export interface ConfusionModel {
-  label: string;
-  dataset: string;
+  label: string | Text;
+  dataset: string | Text;
   tp: (number | null)[];
   tn: (number | null)[];
   fp: (number | null)[];
@@ -144,7 +144,8 @@ export interface Disclosed {
   src: string;
   dst: string;
   kind: string;
-  reveals: string;
+  reveals: string | Text;
+  telling: boolean;
   result: string;
   count: number;
   size: number;
@@ -235,7 +236,7 @@ export interface JobDetail {
   datasets: (Dataset)[];
   siblings: (JobKey)[];
   kind: string;
-  waiting: string;
+  waiting: string | Text;
   failure: Failure | null;
   model_id: string;
   model_version: string;
@@ -367,7 +368,7 @@ export interface Raw {
 
 export interface Scheme {
   component: string;
-  text: string;
+  text: string | Text;
 }
 
 export interface Series {
@@ -375,6 +376,7 @@ export interface Series {
   label: string | Text;
   points: ([number, number | null])[];
   group?: string;
+  group_label?: string | Text;
   party?: string;
   thresholds?: (number | null)[];
   area?: boolean;
@@ -397,7 +399,7 @@ export interface Serving {
   party: string;
   ready: boolean;
   in_flight: number;
-  problems: (string)[];
+  problems: (string | Text)[];
   services: (ServingService)[];
   models: (ServingModel)[];
   parties: (ServingParty)[];
@@ -425,7 +427,7 @@ export interface ServingModel {
   services: (string)[];
   loaded_ms: number | null;
   sha256: string;
-  tested: string;
+  tested: string | Text;
   limit: number | null;
 }
 
@@ -504,13 +506,13 @@ export interface Table {
   kind: "table";
   id: string;
   columns: (Column)[];
-  rows: ((string | number | boolean | null)[])[];
+  rows: ((string | number | boolean | Text | null)[])[];
   title?: string | Text;
   help?: string | Text;
   page_size?: number;
   facets?: (string)[];
   ranges?: (Range)[];
-  footer?: ((string | number | boolean | null)[])[];
+  footer?: ((string | number | boolean | Text | null)[])[];
   flags?: (Flag)[];
   export_name?: string;
 }
@@ -535,7 +537,7 @@ export interface Task {
 
 export interface Text {
   code: string;
-  args?: Record<string, string | number>;
+  args?: Record<string, string | number | Text>;
 }
 
 export interface Tree {

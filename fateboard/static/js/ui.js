@@ -67,6 +67,7 @@ const STATUSES = {
   timeout: { icon: "circle_x", tone: "bad", word: () => t("status.timeout") },
   canceled: { icon: "ban", tone: "idle", word: () => t("status.canceled") },
   pass: { icon: "arrow_right", tone: "idle", word: () => t("status.pass") },
+  not_reached: { icon: "minus", tone: "idle", word: () => t("status.not_reached") },
   "": { icon: "minus", tone: "idle", word: () => t("status.not_run") },
 };
 

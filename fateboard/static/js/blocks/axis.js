@@ -6,7 +6,7 @@ import { say, t } from "../i18n.js";
 import { DataTable } from "../table.js";
 import { Button, Slider } from "../ui.js";
 import { saveText } from "./files.js";
-import { csv } from "./rows.js";
+import { csv, saidRow } from "./rows.js";
 
 /** @import {ByAxis, Confusion, ConfusionModel} from "../types.js" */
 
@@ -27,7 +27,7 @@ function AxisSlider({ label, positions, selected, onSelect }) {
  * @param {ByAxis} block @param {number} at */
 function rowsAt(block, at) {
   return block.rows.map((row, index) => {
-    const fixed = row.values();
+    const fixed = saidRow(row).values();
     return block.columns.map((column) => {
       const along = block.cells[column.id];
       return along ? (along[index]?.[at] ?? null) : (fixed.next().value ?? null);
@@ -68,10 +68,11 @@ function Count({ count, total, right, what }) {
 /** @param {{model: ConfusionModel, at: number}} props */
 function ModelRows({ model, at }) {
   const { tn, fp, fn, tp, total, f1 } = countsAt(model, at);
-  return html`<tbody class="b-cm-model" data-model=${model.label} data-dataset=${model.dataset}>
+  const [label, dataset] = [say(model.label), say(model.dataset)];
+  return html`<tbody class="b-cm-model" data-model=${label} data-dataset=${dataset}>
     <tr>
-      <th scope="rowgroup" rowspan="2" title=${model.label}><span class="dt-text">${model.label || "-"}</span></th>
-      <td rowspan="2">${model.dataset || "-"}</td>
+      <th scope="rowgroup" rowspan="2" title=${label}><span class="dt-text">${label || "-"}</span></th>
+      <td rowspan="2">${dataset || "-"}</td>
       <td rowspan="2" class="is-number" data-f1=${f1 ?? ""}>${number(f1)}</td>
       <th scope="row" class="is-number">0</th>
       <${Count} count=${tn} total=${total} right what=${t("blocks.true_negative")} />
@@ -90,7 +91,7 @@ function saveConfusion(block, at) {
   const headings = [t("blocks.model"), t("blocks.dataset"), t("blocks.threshold_short"), "F1", "TN", "FP", "FN", "TP"];
   const rows = block.models.map((model) => {
     const { tn, fp, fn, tp, f1 } = countsAt(model, at);
-    return [model.label, model.dataset, block.thresholds[at], f1, tn, fp, fn, tp].map((value) => value ?? null);
+    return [say(model.label), say(model.dataset), block.thresholds[at], f1, tn, fp, fn, tp].map((value) => value ?? null);
   });
   saveText(`${block.export_name || block.id}.csv`, csv(headings, rows), "text/csv");
 }
@@ -118,7 +119,7 @@ export function ConfusionBlock({ block }) {
             <th scope="col" class="is-number">1</th>
           </tr>
         </thead>
-        ${block.models.map((model) => html`<${ModelRows} key=${`${model.label}\n${model.dataset}`} model=${model} at=${at} />`)}
+        ${block.models.map((model) => html`<${ModelRows} key=${`${say(model.label)}\n${say(model.dataset)}`} model=${model} at=${at} />`)}
       </table>
     </div>
     ${block.help && html`<p class="b-help">${say(block.help)}</p>`}`;

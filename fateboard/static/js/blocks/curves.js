@@ -22,7 +22,7 @@ export function groupsOf(series, say, unnamed) {
     const id = one.group || one.id;
     const own = say(one.label) || unnamed;
     const label = one.party ? `${own} (${one.party})` : own;
-    const group = groups.get(id) ?? { id, label: one.group || label, colour: groups.size % COLOURS, members: [] };
+    const group = groups.get(id) ?? { id, label: one.group ? say(one.group_label ?? "") || one.group : label, colour: groups.size % COLOURS, members: [] };
     groups.set(id, group);
     group.members.push({ id: one.id, label, points: one.points, thresholds: one.thresholds, area: one.area, dashed: group.members.length > 0 });
   }

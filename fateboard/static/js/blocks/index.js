@@ -13,6 +13,7 @@ import { CurveBlock } from "./curve.js";
 import { saveBlob } from "./files.js";
 import { ForestBlock } from "./forest.js";
 import { HeatMapBlock } from "./heatmap.js";
+import { saidRows } from "./rows.js";
 import { ChoiceBlock, JsonBlock, KeyValuesBlock, TabsBlock, TextBlock } from "./simple.js";
 import { withFiles } from "./zip.js";
 
@@ -31,12 +32,13 @@ import { withFiles } from "./zip.js";
 
 /** @param {{block: Table}} props */
 function TableBlock({ block }) {
+  const [rows, footer] = useMemo(() => [saidRows(block.rows), saidRows(block.footer)], [block, language.value]);
   return html`<${DataTable}
     title=${block.title}
     columns=${block.columns}
-    rows=${block.rows}
+    rows=${rows}
     flags=${block.flags}
-    footer=${block.footer}
+    footer=${footer}
     facets=${block.facets}
     ranges=${block.ranges}
     pageSize=${block.page_size ?? 20}

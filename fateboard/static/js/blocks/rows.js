@@ -1,12 +1,24 @@
 // What a table does with its rows, without drawing them: order, search, filters, widths, CSV.
 
 import { cell } from "../format.js";
-import { t } from "../i18n.js";
+import { say, t } from "../i18n.js";
 
-/** @import {Column, Flag} from "../types.js" */
+/** @import {Column, Flag, Text} from "../types.js" */
 /** @typedef {string | number | boolean | null} Cell */
+/** @typedef {Cell | Text} Shown */
 /** @typedef {{column: number, descending: boolean}} Sort */
 /** @typedef {{row: number, column: number}} Place */
+
+/** A row with what the board itself says in the reader's language.
+ * @param {Shown[]} row @returns {Cell[]} */
+export function saidRow(row) {
+  const isCell = (/** @type {Shown} */ value) => value === null || typeof value !== "object";
+  if (row.every(isCell)) return row;
+  return row.map((value) => (isCell(value) ? value : say(value)));
+}
+
+/** @param {Shown[][] | undefined} rows */
+export const saidRows = (rows) => rows?.map(saidRow);
 
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 

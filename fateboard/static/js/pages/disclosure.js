@@ -7,7 +7,7 @@
  */
 
 import { useData } from "../api.js";
-import { byKind, careful, going, happened, hidden, learned, peerOf, sum, tellsNothing } from "../disclosures.js";
+import { byKind, careful, going, happened, hidden, learned, peerOf, sum } from "../disclosures.js";
 import { bytes } from "../format.js";
 import { html, useEffect, useRef, useState } from "../html.js";
 import { say, t } from "../i18n.js";
@@ -129,12 +129,12 @@ function Direction({ direction, lines }) {
 /** What others learn: every statement of it. @param {{lines: Disclosed[], us: string}} props */
 function Learned({ lines, us }) {
   const told = learned(lines);
-  const silent = sum(going(lines, "out").filter((line) => tellsNothing(line.reveals))).count;
+  const silent = sum(going(lines, "out").filter((line) => !line.telling)).count;
   const [all, setAll] = useState(false);
   return html`<section class="card card-padded learned" aria-label=${t("disclosure.learned")}>
     <h3><${Icon} name="eye" />${t("disclosure.learned")} <span class="badge">${told.length}</span></h3>
     <p class="muted">${told.length ? t("disclosure.learned_help", { us }) : t("disclosure.learned_none")}</p>
-    <ol class="statements">${told.map((one, n) => html`<${Statement} key=${`${one.kind} ${one.reveals}`} one=${one} later=${!all && n >= FIRST} />`)}</ol>
+    <ol class="statements">${told.map((one, n) => html`<${Statement} key=${`${one.kind} ${say(one.reveals)}`} one=${one} later=${!all && n >= FIRST} />`)}</ol>
     ${told.length > FIRST && !all && html`<${Button} small data-print="no" icon="chevron_down" onClick=${() => setAll(true)}>${t("disclosure.learned_all", { n: told.length })}<//>`}
     ${silent > 0 && html`<p class="silent">${t("disclosure.silent", { messages: messageCount(silent) })}</p>`}
   </section>`;
@@ -143,7 +143,7 @@ function Learned({ lines, us }) {
 /** Printed even where the page keeps it folded. @param {{one: ReturnType<typeof learned>[number], later: boolean}} props */
 function Statement({ one, later }) {
   return html`<li class=${later ? "later" : ""} data-kind=${one.kind || "call"}>
-    <q dir="auto">${one.reveals || t("disclosure.undeclared")}</q>
+    <q dir="auto">${say(one.reveals) || t("disclosure.undeclared")}</q>
     <p><span class="kind-name">${kindWord(one.kind)}</span><span><${Icon} name="arrow_right" size=${12} />${one.to.join(", ")}</span>
       <span class="muted tabular">${messageCount(one.count)} · ${bytes(one.size)}</span></p>
     <p class="muted" title=${one.messages.join(", ")}>${one.components.join(", ")}</p>
@@ -155,7 +155,7 @@ function Schemes({ schemes }) {
   return html`<section class="card card-padded schemes" aria-label=${t("disclosure.schemes")}>
     <h3><${Icon} name="lock" />${t("disclosure.schemes")}</h3>
     <p class="muted">${t("disclosure.schemes_help")}</p>
-    <dl>${schemes.map((scheme) => html`<div key=${scheme.component + scheme.text}><dt>${scheme.component}</dt><dd dir="auto">${scheme.text}</dd></div>`)}</dl>
+    <dl>${schemes.map((scheme) => html`<div key=${scheme.component + say(scheme.text)}><dt>${scheme.component}</dt><dd dir="auto">${say(scheme.text)}</dd></div>`)}</dl>
   </section>`;
 }
 
@@ -180,7 +180,7 @@ function Messages({ lines, job, component }) {
   ];
   const rows = lines.map((line) => [
     line.direction === "out" ? t("disclosure.sent_short") : t("disclosure.received_short"), ...(component ? [] : [line.component]),
-    line.message, peerOf(line), kindWord(line.kind), line.reveals, line.count, line.size, ...(odd ? [resultWord(line)] : []),
+    line.message, peerOf(line), kindWord(line.kind), say(line.reveals), line.count, line.size, ...(odd ? [resultWord(line)] : []),
   ]);
   return html`<section class="card card-padded record" aria-label=${t("disclosure.record")}>
     <h3><${Icon} name="list" />${t("disclosure.record")}</h3>

@@ -12,7 +12,7 @@ import { html, useState } from "../html.js";
 import { say, t } from "../i18n.js";
 import { JobHeader, keyQuery, mayAct, rerunJob } from "../jobheader.js";
 import { useKeys } from "../keys.js";
-import { ENDED, jobPath, jobTopic, useJob } from "../livejob.js";
+import { ENDED, counts, jobPath, jobTopic, stoppedBy, useJob } from "../livejob.js";
 import { LogView } from "../logview.js";
 import { link, navigate, route, setQuery } from "../router.js";
 import { Split } from "../split.js";
@@ -86,18 +86,23 @@ function Panes({ detail, query, reload }) {
 function Components({ detail, form, selected, onSelect, onRerun }) {
   const { dag, tasks } = detail;
   const words = { graph: t("job.show.graph"), timeline: t("job.show.timeline"), table: t("job.show.table") };
-  const done = tasks.filter((/** @type {any} */ task) => task.status === "success").length;
-  const wanted = dag.nodes.filter((/** @type {any} */ node) => node.need_run).length;
+  const of = counts(detail);
+  const told = [
+    t("job.components.done", { n: of.success || 0, of: dag.nodes.length - (of[""] || 0) }),
+    (of.failed || of.timeout) && t("job.components.failed", { n: (of.failed || 0) + (of.timeout || 0) }),
+    of.not_reached && t("job.components.not_reached", { n: of.not_reached }),
+  ];
+  const stopped = stoppedBy(detail);
   return html`<section class="card components" aria-label=${t("job.components")}>
-    <header class="card-head"><h2>${t("job.components")}</h2><span class="muted tabular">${t("job.components.done", { n: done, of: wanted })}</span>
+    <header class="card-head"><h2>${t("job.components")}</h2><span class="muted tabular">${told.filter(Boolean).join(" · ")}</span>
       <span class="grow"></span>
       <div class="segments" role="group" aria-label=${t("job.show")}>
         ${FORMS.map((id) => html`<button key=${id} type="button" data-form=${id} aria-pressed=${id === form} onClick=${() => setQuery({ show: id === "graph" ? "" : id })}>${/** @type {any} */ (words)[id]}</button>`)}
       </div>
     </header>
-    ${form === "graph" && html`<${DagView} ...${{ dag, tasks, selected, onSelect, onRerun }} />`}
-    ${form === "timeline" && html`<${Gantt} ...${{ dag, tasks, selected, onSelect }} />`}
-    ${form === "table" && html`<${TaskTable} ...${{ dag, tasks, selected, onSelect }} />`}
+    ${form === "graph" && html`<${DagView} ...${{ dag, tasks, stopped, selected, onSelect, onRerun }} />`}
+    ${form === "timeline" && html`<${Gantt} ...${{ dag, tasks, stopped, selected, onSelect }} />`}
+    ${form === "table" && html`<${TaskTable} ...${{ dag, tasks, stopped, selected, onSelect }} />`}
   </section>`;
 }
 

@@ -1,7 +1,7 @@
 /** Online inference of this site: services, models, a request to try. */
 import { useData } from "../api.js";
 import { html, useEffect } from "../html.js";
-import { t } from "../i18n.js";
+import { say, t } from "../i18n.js";
 import { mayOperate } from "../jobs.js";
 import { Icon } from "../icons.js";
 import { setQuery } from "../router.js";
@@ -68,7 +68,7 @@ function Running({ serving, query, changed }) {
     ...(mayOperate() ? [{ id: "try", label: t("serving.action.try") }] : []),
   ];
   const selected = items.some((item) => item.id === query.tab) ? query.tab : "services";
-  return html`${serving.problems.map((problem) => html`<${NoticeLine} key=${problem} level="warn">${problem}<//>`)}
+  return html`${serving.problems.map((problem) => html`<${NoticeLine} key=${say(problem)} level="warn">${say(problem)}<//>`)}
     <${Tabs} items=${items} selected=${selected} label=${t("nav.serving")} onSelect=${(/** @type {string} */ tab) => setQuery({ tab }, { replace: false })}>
       ${selected === "services" && html`<${Services} serving=${serving} changed=${changed} />`}
       ${selected === "models" && html`<${Models} serving=${serving} changed=${changed} />`}

@@ -1,7 +1,7 @@
 /** The models that a serving has loaded. */
 import { ago, integer, time } from "../format.js";
 import { html, useState } from "../html.js";
-import { t } from "../i18n.js";
+import { say, t } from "../i18n.js";
 import { Party, mayOperate } from "../jobs.js";
 import { CopyButton, Empty, Menu, SearchBox } from "../ui.js";
 import { unload } from "./actions.js";
@@ -42,7 +42,7 @@ function Row({ serving, model, changed }) {
     </div>
     <${Components} components=${model.components} />
     <dl class="sv-facts">
-      <div><dt>${t("serving.tested")}</dt><dd>${model.tested || "-"}</dd></div>
+      <div><dt>${t("serving.tested")}</dt><dd>${say(model.tested) || "-"}</dd></div>
       <div><dt>${t("serving.features")}</dt><dd><${Columns} columns=${model.columns} /></dd></div>
       ${model.remotes.length > 0 && html`<div><dt>${t("serving.with")}</dt><dd>${model.remotes.map((one) => html`<span key=${one.role + one.party_id} title=${one.version}><${Party} role=${one.role} party=${one.party_id} /> </span>`)}</dd></div>`}
       <div><dt>${t("serving.model_id")}</dt><dd class="mono">${modelId(namespace)}</dd></div>
