@@ -113,8 +113,8 @@ class Sites:
         return transport
 
     def until(self, true):
-        """Wait for something that a gateway does by itself within seconds."""
-        deadline, pause = time.monotonic() + 20, threading.Event()
+        """Wait for something that a gateway does by itself."""
+        deadline, pause = time.monotonic() + 60, threading.Event()
         while not true():
             assert time.monotonic() < deadline, "it did not happen"
             pause.wait(0.02)

@@ -44,7 +44,7 @@ class Process:
 
     def kill(self):
         os.kill(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
+        self._process.wait(60)
 
     def control(self):
         secret = token.site_secret(self.home / "run/gateway.secret")
@@ -60,7 +60,7 @@ class Process:
         self._stack.close()
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            assert self._process.wait(10) == 0
+            assert self._process.wait(60) == 0
 
 
 @pytest.fixture

@@ -146,7 +146,8 @@ def test_an_ended_job_is_not_waited_for(call, job):
     assert [c["component_name"] for c in found["components"]] == ["reader_0", "intersection_0"]
 
 
-def test_a_change_wakes_who_waits(call, site, job):
+def test_a_change_wakes_who_waits(call, site, job, monkeypatch):
+    monkeypatch.setattr("fateflow.api.job.LONGEST_POLL_S", 600.0)  # longer than the join below
     with site.database.write() as session:
         for row in jobs.rows(session, job):
             row.status = "running"
@@ -154,13 +155,13 @@ def test_a_change_wakes_who_waits(call, site, job):
     found: list[dict] = []
     waiting = threading.Thread(
         target=lambda: found.append(
-            call("job/wait", {"job_id": job, "since": before["stamp"], "timeout": 30})["data"]
+            call("job/wait", {"job_id": job, "since": before["stamp"], "timeout": 600})["data"]
         )
     )
     waiting.start()
     with site.database.write() as session:
         jobs.record_reason(session, job, "waits for 4 cores")
-    waiting.join(timeout=10)
+    waiting.join(timeout=60)
     assert found[0]["reason"] == "waits for 4 cores"
 
 

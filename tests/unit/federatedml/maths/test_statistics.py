@@ -174,21 +174,18 @@ def test_other_words_are_no_measures(name):
 
 
 WHOLE_JOB = """
-import resource, time
+import resource
 import numpy as np
 from federatedml.maths import statistics
 x = np.random.default_rng(0).normal(size=(1_000_000, 100))
-started = time.perf_counter()
 statistics.measured(x, range(100), [*statistics.SUMMARY, "95%"], cores=2)
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
 """
 
 
 @pytest.mark.slow
-def test_a_million_rows_of_a_hundred_columns_take_seconds_and_little_memory():
+def test_a_million_rows_of_a_hundred_columns_take_little_memory():
     said = subprocess.run(
         [sys.executable, "-c", WHOLE_JOB], capture_output=True, text=True, check=True
     )
-    seconds, gigabytes = map(float, said.stdout.split())
-    assert seconds < 10
-    assert gigabytes < 3
+    assert float(said.stdout) < 3  # GB
