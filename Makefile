@@ -35,13 +35,17 @@ board-check:
 browser:
 	@sh tests/browser/install_chromium.sh
 
+# Two at a time what starts no processes of its own; nodes and browsers need the cores to themselves.
+ALONE := tests/unit tests/conformance tests/protocol
+WITH_NODES := tests/e2e tests/browser
+
 test: check browser
-	$(BIN)/python -m pytest -m "not slow" || { \
-	  echo "FAILED above; only those once more, for browsers on a busy machine may be late:"; \
-	  $(BIN)/python -m pytest -m "not slow" --last-failed --last-failed-no-failures none; }
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadscope $(ALONE)
+	$(BIN)/python -m pytest -m "not slow" $(WITH_NODES)
 
 test-all: check browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(ALONE)
+	$(BIN)/python -m pytest $(WITH_NODES)
 
 bench: install
 	$(BIN)/python -m benchmarks
