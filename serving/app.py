@@ -21,8 +21,9 @@ import grpc
 
 from federation import certificate
 from federation.certificate import Identity
-from serving import adapters, grpc_doors, http_server
+from serving import adapters, grpc_doors, grpc_gate, http_server
 from serving.access_log import AccessLog
+from serving.grpc_gate import Gate
 from serving.host_desk import HostDesk
 from serving.inference import Inference
 from serving.limits import Limits
@@ -165,12 +166,12 @@ class Serving:
 
     def _site_server(self) -> grpc.aio.Server:
         """For this site's own fateflow and clients."""
-        server = self._grpc_server()
+        server, gate = self._grpc_server()
         managers = Managers(self.settings.managers)
         server.add_generic_rpc_handlers(
             (
                 grpc_doors.inference_service(
-                    self.settings, self.inference, self.limits, self.access
+                    self.settings, self.inference, self.limits, self.access, gate
                 ),
                 grpc_doors.model_service(self.life, managers),
                 grpc_doors.common_service(
@@ -185,10 +186,10 @@ class Serving:
 
     def _party_server(self) -> grpc.aio.Server:
         """For other parties: with certificates, or in plaintext on loopback alone."""
-        server = self._grpc_server()
+        server, gate = self._grpc_server()
         server.add_generic_rpc_handlers(
             (
-                grpc_doors.party_service(self.desk),
+                grpc_doors.party_service(self.desk, gate),
                 grpc_doors.health_service(lambda: self.web.is_ready),
             )
         )
@@ -201,11 +202,16 @@ class Serving:
         _bind(server, host, self.settings.party_port, self.identity, "--party-port")
         return server
 
-    def _grpc_server(self) -> grpc.aio.Server:
-        """Beyond the calls that get a code for it, calls are not even read: they cost memory."""
-        options = (*_OPTIONS, ("grpc.max_receive_message_length", self.settings.most_bytes))
-        most = 2 * self.settings.in_flight + 16
-        return grpc.aio.server(options=options, maximum_concurrent_rpcs=most)
+    def _grpc_server(self) -> tuple[grpc.aio.Server, Gate]:
+        options = (
+            *_OPTIONS,
+            *grpc_gate.OPTIONS,
+            ("grpc.max_receive_message_length", self.settings.most_bytes),
+        )
+        server, gate = grpc.aio.server(options=options), Gate()
+        gate.watch()
+        server.add_generic_rpc_handlers((gate,))
+        return server, gate
 
     def _own(self) -> Identity | None:
         return self.identity

@@ -25,6 +25,7 @@ from serving.access_log import AccessLog
 from serving.calls import Answer
 from serving.codes import Code, ServingFault
 from serving.fetching import Source
+from serving.grpc_gate import Gate
 from serving.host_desk import HostDesk
 from serving.http_door import BATCH, SINGLE, check_key
 from serving.inference import Inference
@@ -43,12 +44,16 @@ Handler = Callable[[Any, Any], Awaitable[Any]]
 
 
 def inference_service(
-    settings: Settings, inference: Inference, limits: Limits, access: AccessLog
+    settings: Settings, inference: Inference, limits: Limits, access: AccessLog, gate: Gate
 ) -> grpc.GenericRpcHandler:
     """``InferenceService``: the REST calls with the flat JSON as body."""
+    refusal = orjson.dumps(fate_json.fault_answer(limits.fault()))
 
     async def answered(request: Any, context: Any, name: str) -> Any:
         started = time.perf_counter()
+        if limits.full:
+            limits.refused += 1
+            return inference_pb.InferenceMessage(body=refusal)
         clock, call = asyncio.get_running_loop().time(), None
         try:
             sent = dict(context.invocation_metadata() or ())
@@ -60,6 +65,7 @@ def inference_service(
                 call = fate_json.batch(flat, clock + settings.batch_ms / 1000, settings.most_rows)
             call.size = len(request.body)
             with limits.one():
+                await gate.turn(context.time_remaining())
                 answer = await inference.answer(call, name)
             shaped = fate_json.single_answer if name == SINGLE else fate_json.batch_answer
             told = shaped(answer)
@@ -82,11 +88,12 @@ def inference_service(
     )
 
 
-def party_service(desk: HostDesk) -> grpc.GenericRpcHandler:
+def party_service(desk: HostDesk, gate: Gate) -> grpc.GenericRpcHandler:
     """``DataTransferService``: other parties' calls."""
 
     async def unary_call(packet: Any, context: Any) -> Any:
-        return await desk.answer(packet, _certified(context))
+        certified = _certified(context)
+        return await desk.answer(packet, certified, lambda: gate.turn(context.time_remaining()))
 
     return _service(
         "com.webank.ai.fate.api.networking.proxy.DataTransferService",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -70,14 +71,21 @@ class HostDesk:
         self.stopping, self.proof = False, proof
         self._comparing = asyncio.Lock()
 
-    async def answer(self, packet: pb.Packet, certified: str) -> pb.Packet:
+    async def answer(
+        self, packet: pb.Packet, certified: str, turn: Callable[[], Awaitable[None]] | None = None
+    ) -> pb.Packet:
         """Never raises ServingFault: failures are in the body. certified: the party that the
-        connection's certificate names, "" in plaintext."""
+        connection's certificate names, "" in plaintext. turn: returns when its work may begin."""
         reply = pb.Packet(header=packet.header)
         try:
+            if self.limits.full:
+                self.limits.refused += 1
+                raise self.limits.fault()
             model = self._admitted(packet, certified)
             asked = read(packet, self.settings.most_rows)
             with self.limits.one():
+                if turn is not None:
+                    await turn()
                 if asked.compares:
                     reply.body.value = await self._kept(model, asked)
                 else:

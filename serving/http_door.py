@@ -21,7 +21,7 @@ from serving.access_log import AccessLog
 from serving.calls import Answer, Call
 from serving.codes import Code, ServingFault
 from serving.inference import Inference
-from serving.limits import Limits, overloaded
+from serving.limits import Limits
 from serving.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -32,6 +32,7 @@ PREFIX = "/federation/"
 _SLASHES = 3
 """Of a path ``/federation/<version>/<call>``."""
 SINGLE, BATCH = "inference", "batchInference"
+_CALLS = (f"/{SINGLE}", f"/{BATCH}")
 BODY_S = 20.0
 """From the end of the headers to the end of the body."""
 
@@ -55,18 +56,19 @@ class FateDoor:
         self.limits, self.access = limits, access
         self.stopping, self.starting = False, True
         self._also = also
-        self._overload = orjson.dumps(
-            fate_json.fault_answer(overloaded("too many requests are being answered"))
-        )
+        self._overload = orjson.dumps(fate_json.fault_answer(limits.fault()))
+
+    def refusal(self, scope: Scope) -> tuple[int, bytes] | None:
+        """See ``http_server.Door``."""
+        if not self.limits.full or not scope["path"].endswith(_CALLS):
+            return None
+        self.limits.refused += 1
+        return 200, self._overload
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises nothing: every outcome is an answer."""
         started = time.perf_counter()
         name = scope["path"].rpartition("/")[2]
-        if self.limits.full:
-            self.limits.refused += 1
-            await _send(send, self._overload, [*_JSON, (b"retry-after", b"1")])
-            return
         case_id = _header(scope, b"caseid")
         told: dict[str, Any]
         call: Call | None = None

@@ -1,7 +1,9 @@
-"""The HTTP server's own limits: slow and endless headers, too many connections.
+"""The HTTP server's own limits: slow and endless headers, too many connections, too many requests.
 
 uvicorn waits for a request's head as long as it takes and keeps all of it; here one that takes
-long or grows long ends its connection.
+long or grows long ends its connection. A request that there is no room for gets its refusal as soon
+as its head has been read: no task is made for it and its body is dropped, so that a flood of them
+takes little from those that are answered.
 """
 
 from __future__ import annotations
@@ -9,10 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Protocol
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from serving.limits import Limits
 
 HEAD_S = 10.0
 """From a connection's start, or a request's first byte, to the end of its headers."""
@@ -23,7 +28,18 @@ LARGEST_HEAD = 512 << 10
 MOST_CONNECTIONS = 2000
 
 
-class Protocol(HttpToolsProtocol):
+class Door(Protocol):
+    """An ASGI application that says at once for whom it has no room."""
+
+    limits: Limits
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+    def refusal(self, scope: Any) -> tuple[int, bytes] | None:
+        """Status and JSON for a request that is not taken."""
+
+
+class Connection(HttpToolsProtocol):
     """One connection."""
 
     _waiting: asyncio.TimerHandle | None = None
@@ -61,6 +77,22 @@ class Protocol(HttpToolsProtocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        door: Any = self.config.app
+        refusal = door.refusal(cycle.scope)
+        if refusal is None:
+            door.limits.coming += 1
+            super()._start_asgi_task(cycle, _counted(app, door.limits))
+            return
+        cycle.response_started = cycle.response_complete = True  # what still comes of it is dropped
+        self.transport.write(_refused(*refusal, keep=cycle.keep_alive))
+        if not cycle.keep_alive:
+            self.transport.close()
+        if self.pipeline:  # thousands of them refused within each other would end the stack
+            self.loop.call_soon(cycle.on_response)
+        else:
+            cycle.on_response()
+
     def _wait(self) -> None:
         self._stop_waiting()
         self._waiting = self.loop.call_later(HEAD_S, self.transport.abort)
@@ -82,17 +114,35 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def server(app: Any, host: str, port: int, backlog: int) -> Server:
+def _counted(app: Any, limits: Limits) -> Any:
+    async def begun(scope: Any, receive: Any, send: Any) -> None:
+        limits.coming -= 1
+        await app(scope, receive, send)
+
+    return begun
+
+
+def _refused(status: int, body: bytes, *, keep: bool) -> bytes:
+    end = "" if keep else "connection: close\r\n"
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+        f"retry-after: 1\r\ncontent-length: {len(body)}\r\n{end}\r\n"
+    )
+    return head.encode() + body
+
+
+def server(app: Door, host: str, port: int, backlog: int) -> Server:
     return Server(
         uvicorn.Config(
             app,
             host=host,
             port=port,
-            http=Protocol,
+            http=Connection,
             ws="none",
             log_config=None,
             access_log=False,
             lifespan="off",
+            proxy_headers=False,
             backlog=backlog,
             server_header=False,
             timeout_graceful_shutdown=5,

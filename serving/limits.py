@@ -38,7 +38,8 @@ class TokenBucket:
 
 
 class Limits:
-    """Counters of a process. in_flight: most requests that are worked on together.
+    """Counters of a process. in_flight: most requests that are worked on together. ``coming`` are
+    those whose turn on the event loop is still to come.
 
     Rates are per source: ``I_<service>`` of a call name, ``M_<version>_<namespace>`` of a model,
     ``S_<service id>`` of a service, as FATE-Serving names the first two.
@@ -47,25 +48,30 @@ class Limits:
     def __init__(self, in_flight: int) -> None:
         self.most = in_flight
         self.in_flight = 0
+        self.coming = 0
         self.refused = 0
         self.reading = 0
         self._buckets: dict[str, TokenBucket] = {}
 
     @property
     def full(self) -> bool:
-        return self.in_flight >= self.most
+        return self.in_flight + self.coming >= self.most
 
     @contextmanager
     def one(self) -> Iterator[None]:
         """Count a request in and out. Raises ServingFault (124) if there is no room."""
-        if self.full:
+        if self.in_flight >= self.most:
             self.refused += 1
-            raise overloaded(f"{self.most} requests are being answered")
+            raise self.fault()
         self.in_flight += 1
         try:
             yield
         finally:
             self.in_flight -= 1
+
+    def fault(self) -> ServingFault:
+        """The refusal of what there is no room for."""
+        return overloaded(f"{self.most} requests are being answered")
 
     @contextmanager
     def read(self) -> Iterator[Callable[[int], None]]:

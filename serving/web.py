@@ -37,7 +37,7 @@ from serving.http_door import (
     read_body,
 )
 from serving.inference import Inference
-from serving.limits import Limits, overloaded
+from serving.limits import Limits
 from serving.measures import Measures
 from serving.model_life import LoadRequest, ModelLife
 from serving.registry import Loaded, ModelKey, Policy, Remote, Share
@@ -76,12 +76,23 @@ class Web:
         self._told_ready: dict[str, tuple[float, str]] = {}
         handlers = {404: _no_such, 405: _no_such}
         self._rest = Starlette(routes=self._routes(), exception_handlers=handlers)
+        self._overload = _refusal(limits.fault())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self.fate(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
+
+    def refusal(self, scope: Scope) -> tuple[int, bytes] | None:
+        """See ``http_server.Door``. Whoever looks after the process always gets in."""
+        path: str = scope["path"]
+        if path.startswith(PREFIX):
+            return self.fate.refusal(scope)
+        if not self.limits.full or not path.endswith("/infer"):
+            return None
+        self.limits.refused += 1
+        return self._overload.status_code, bytes(self._overload.body)
 
     @property
     def is_ready(self) -> bool:
@@ -182,8 +193,6 @@ class Web:
         try:
             if self.stopping:
                 raise ServingFault(Code.STOPPING, "this serving is shutting down")
-            if self.limits.full:
-                raise overloaded("too many requests are being answered")
             check_key(request.headers.get("authorization", ""), self.settings.key, self._token)
             body = await read_body(request.receive, self.settings.most_bytes, self.limits)
             service, version = request.path_params["model"], request.path_params.get("version", "")
