@@ -9,7 +9,7 @@ from typing import Any
 from fateboard.errors import Refused
 from fateboard.flow_client import Flow, FlowRefused
 from fateboard.jobs import integer, listed, mapping
-from fateboard.shapes import JobKey, LogFound, LogLine, LogLines
+from fateboard.shapes import JobKey, LogAttempts, LogFound, LogLine, LogLines
 
 TYPES = (
     "jobSchedule", "jobScheduleError",
@@ -26,8 +26,10 @@ LONGEST_TEXT = 500
 _LEVEL = re.compile(r"\[?(DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)\b")
 
 
-def wanted(key: JobKey, kind: str, component: str) -> dict[str, Any]:
-    """The body of every call about a log. Raises Refused (400)."""
+def wanted(key: JobKey, kind: str, component: str, attempt: int | None = None) -> dict[str, Any]:
+    """The body of every call about a log. attempt: an earlier one; Distaff's fateflow knows these.
+
+    Raises Refused (400)."""
     if kind not in TYPES:
         raise Refused(400, "log_type", allowed=", ".join(TYPES))
     if kind.startswith("component") and not component:
@@ -38,11 +40,19 @@ def wanted(key: JobKey, kind: str, component: str) -> dict[str, Any]:
         "role": key.role,
         "party_id": key.party_id,
         "component_name": component,
+        **({} if attempt is None else {"attempt": attempt}),
     }
 
 
 def size(flow: Flow, body: dict[str, Any]) -> int:
     return integer(mapping(flow.shared("log/size", body).data).get("size")) or 0
+
+
+def attempts(flow: Flow, body: dict[str, Any]) -> LogAttempts:
+    """Before the newest, which of them wrote a log of their own."""
+    told = mapping(flow.shared("log/size", body).data).get("attempts")
+    numbers = map(integer, told) if isinstance(told, list) else []
+    return LogAttempts(earlier=sorted({n for n in numbers if n is not None and n >= 0}))
 
 
 def lines(

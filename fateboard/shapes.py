@@ -182,6 +182,12 @@ class LogLines(msgspec.Struct, frozen=True, kw_only=True):
     total: int
 
 
+class LogAttempts(msgspec.Struct, frozen=True, kw_only=True):
+    """earlier: numbers of the attempts before the newest whose logs are kept, from 0."""
+
+    earlier: list[int]
+
+
 class LogFound(msgspec.Struct, frozen=True, kw_only=True):
     """number: of the line found, 0 if there is none. ordinal: it is the n-th of ``count``."""
 
@@ -396,6 +402,6 @@ class ServingAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SHAPES: tuple[type, ...] = (
-    Session, Fault, JobPage, JobDetail, Parameters, DataPreview, LogLines, LogFound, Disclosure,
+    Session, Fault, JobPage, JobDetail, Parameters, DataPreview, LogLines, LogAttempts, LogFound, Disclosure,
     Comparison, ServerInfo, Share, MetricPoints, LogGrown, FlowState, Event, Serving, ServingAnswer,
 )  # fmt: skip

@@ -30,10 +30,17 @@ def lines(job: str, role: str, party: str, kind: str) -> Response:
     follower = board().hub.poller(f"job:{job}/{role}/{party}")
     if isinstance(follower, JobPoller):
         which = (kind, str(body["component_name"]))
-        if begin != -1:  # who asks for the last line alone wants to know how many there are
+        if (
+            begin != -1 and "attempt" not in body
+        ):  # who asks for the last line alone wants to know how many there are
             follower.follow(*which)
-        known = follower.totals.get(which, 0)
+        known = 0 if "attempt" in body else follower.totals.get(which, 0)
     return answer(logs.lines(board().flow, body, begin, end, known))
+
+
+@blueprint.get("/logs/<name:kind>/attempts")
+def attempts(job: str, role: str, party: str, kind: str) -> Response:
+    return answer(logs.attempts(board().flow, _wanted(job, role, party, kind)))
 
 
 @blueprint.get("/logs/<name:kind>/find")
@@ -81,6 +88,7 @@ def _wanted(job: str, role: str, party: str, kind: str) -> dict[str, object]:
     component = request.args.get("component", "")
     if component and not is_name(component):
         raise Refused(400, "log_component", kind=kind)
-    body = logs.wanted(key, kind, component)
+    attempt = asked.optional_number("attempt", 0, LARGEST)
+    body = logs.wanted(key, kind, component, attempt)
     check_here(board().flow, key)
     return body

@@ -306,15 +306,19 @@ def _output(flow: FakeFlow, body: Body) -> Body:
 
 
 def _size(flow: FakeFlow, body: Body) -> Body:
+    if "attempt" in body:
+        return {"data": {"size": jobs.EARLIER_LINES}}
     known = {jobs.BIG: jobs.BIG_LINES, jobs.LIVE: flow.live.lines()}
-    return {"data": {"size": known.get(body["job_id"], 10)}}
+    earlier = list(range(flow.live.version)) if body["job_id"] == jobs.LIVE else []
+    return {"data": {"size": known.get(body["job_id"], 10), "attempts": earlier}}
 
 
 def _cat(flow: FakeFlow, body: Body) -> Body:
     """With FATE's empty line after the last."""
     size = _size(flow, body)["data"]["size"]
     begin, end = int(body["begin"]), min(int(body["end"]), size)
-    lines = [{"line_num": n, "content": jobs.log_line(n)} for n in range(begin, end + 1)]
+    of = f" of attempt {body['attempt']}" if "attempt" in body else ""
+    lines = [{"line_num": n, "content": jobs.log_line(n) + of} for n in range(begin, end + 1)]
     return {"data": [*lines, {"line_num": end + 1, "content": ""}]}
 
 

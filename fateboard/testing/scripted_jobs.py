@@ -16,6 +16,8 @@ LIVE_MODULES = (
     "HeteroFeatureSelection", "FeatureScale", "HeteroLR", "Evaluation",
 )  # fmt: skip
 LIVE_LINES = 3_000
+EARLIER_LINES = 7
+"""Of each attempt before the newest."""
 BIG_LINES = 1_000_000
 BIG_TREES = 500
 BIG_COLUMNS = 2_000

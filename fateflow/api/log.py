@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from flask import Blueprint, Response
@@ -18,14 +19,17 @@ blueprint = Blueprint("log", __name__, url_prefix="/v1")
 
 
 class WhichLog(msgspec.Struct, frozen=True, kw_only=True):
-    """A log file. ``begin`` and ``end`` are line numbers from 1, both included; a negative
-    ``begin`` counts from the end (ours)."""
+    """A log file; ``attempt`` (ours): an earlier one, see ``log/size``.
+
+    ``begin`` and ``end`` are line numbers from 1, both included; a negative ``begin`` counts from
+    the end (ours)."""
 
     job_id: str
     log_type: str = "jobSchedule"
     role: str = ""
     party_id: str = ""
     component_name: str = ""
+    attempt: Annotated[int, msgspec.Meta(ge=0)] | None = None
     begin: int | None = None
     end: int | None = None
     lines: int = 100
@@ -53,7 +57,10 @@ def path() -> Response:
 
 @blueprint.post("/log/size")
 def size() -> Response:
-    return answer({"size": logs.size(_file(body(WhichLog)))})
+    """Our own: ``attempts``, the numbers of earlier attempts whose logs were set aside, if any."""
+    path = _file(body(WhichLog))
+    earlier = logs.attempts(path)
+    return answer({"size": logs.size(path), **({"attempts": earlier} if earlier else {})})
 
 
 @blueprint.post("/log/cat")
@@ -113,6 +120,7 @@ def _file(wanted: WhichLog) -> Path:
         wanted.role,
         wanted.party_id,
         wanted.component_name,
+        wanted.attempt,
     )
 
 

@@ -139,7 +139,8 @@ def update_job(site: Site, request: wire.UpdateJob) -> None:
     status = Status(request.status)
     with site.database.write() as session:
         row = _job(session, request)
-        jobs.move(row, status)
+        if jobs.move(row, status) and status is Status.WAITING:
+            reset.set_log_aside(site, row)
         jobs.change(row, progress=request.progress, reason=request.reason or row.warning)
         mine = {"role": request.role, "party_id": request.party_id}
         found = rows.latest(session, request.job_id, **mine) if request.tasks else []

@@ -158,7 +158,8 @@ def _requeue(site: Site, job: JobRow) -> None:
     with site.database.write() as session:
         row = jobs.initiated(session, job.job_id)
         if row is not None:
-            jobs.move(row, Status.WAITING, "")
+            if jobs.move(row, Status.WAITING, ""):
+                reset.set_log_aside(site, row)
             jobs.change(row, rerun_signal=True, progress=0)
 
 

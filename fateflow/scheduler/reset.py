@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -10,10 +11,10 @@ from fateflow.domain.lifecycle import ENDS, INTERRUPTS, Status
 from fateflow.scheduler import inputs, tasks, ways
 from fateflow.scheduler.joblog import JobLog
 from fateflow.site import Site
-from fateflow.store import metrics, outputs
+from fateflow.store import logs, metrics, outputs
 from fateflow.store import tasks as rows
 from fateflow.store.database import now_ms
-from fateflow.store.orm import OutputRow, TaskRow
+from fateflow.store.orm import JobRow, OutputRow, TaskRow
 from fateflow.wire import control as wire
 
 _NOT_COPIED = {
@@ -63,6 +64,7 @@ def reset(site: Site, request: wire.ResetTasks) -> None:
                 **mine,
             )
             tasks.stop(site, stop)
+        logs.set_aside(_log_folder(site, old) / component, old.task_version)
         ways.forget_task(site, old.job_id, component, old.task_version)
         with site.database.write() as session:
             gone = outputs.forget(session, rows.key(old))
@@ -75,6 +77,15 @@ def reset(site: Site, request: wire.ResetTasks) -> None:
         JobLog(site.settings.logs, old.job_id).info(
             f"{old.role} {old.party_id}: {component} has version {version} now"
         )
+
+
+def set_log_aside(site: Site, row: JobRow) -> None:
+    """A job of this party goes on after its end: what it wrote until then is an attempt."""
+    logs.set_aside(_log_folder(site, row))
+
+
+def _log_folder(site: Site, row: JobRow | TaskRow) -> Path:
+    return logs.folder(site.settings.logs, row.job_id, row.role, row.party_id)
 
 
 def _show_ended(session: Session, old: TaskRow) -> None:

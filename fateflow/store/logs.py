@@ -42,9 +42,17 @@ def folder(logs: Path, *parts: str) -> Path:
 
 
 def file(
-    logs: Path, log_type: str, job_id: str, role: str = "", party_id: str = "", component: str = ""
+    logs: Path,
+    log_type: str,
+    job_id: str,
+    role: str = "",
+    party_id: str = "",
+    component: str = "",
+    attempt: int | None = None,
 ) -> Path:
-    """The file behind a ``log_type``. Raises ArgumentError naming what is missing."""
+    """The file behind a ``log_type``; attempt: an earlier one, by its number, else the newest.
+
+    Raises ArgumentError naming what is missing."""
     if log_type in _SCHEDULE:
         name, needed = _SCHEDULE[log_type], {"job_id": job_id}
     elif log_type in _PARTY:
@@ -62,7 +70,31 @@ def file(
     missing = [key for key, value in needed.items() if not value]
     if missing:
         raise ArgumentError(f"required argument are missing: {','.join(missing)};")
-    return folder(logs, *needed.values()) / name
+    path = folder(logs, *needed.values()) / name
+    return path if attempt is None else _of_attempt(path, attempt)
+
+
+def set_aside(place: Path, attempt: int | None = None) -> None:
+    """Keep the logs of an attempt that is over under its number (the next free one, if None), so
+    that what runs again writes new ones."""
+    names = set(_COMPONENT.values())
+    if attempt is None:
+        attempt = 1 + max((n for name in names for n in attempts(place / name)), default=-1)
+    for path in (place / name for name in names):
+        if path.exists():
+            path.rename(_of_attempt(path, attempt))
+
+
+def attempts(path: Path) -> list[int]:
+    """The numbers of the earlier attempts of which this log was set aside, ascending."""
+    middles = (
+        found.name[len(path.stem) + 1 : -4] for found in path.parent.glob(f"{path.stem}.*.log")
+    )
+    return sorted(int(middle) for middle in middles if middle.isdecimal())
+
+
+def _of_attempt(path: Path, attempt: int) -> Path:
+    return path.with_name(f"{path.stem}.{attempt}{path.suffix}")
 
 
 def size(path: Path) -> int:

@@ -33,7 +33,7 @@ export function Drawer({ detail, component, full, onFull, onClose, onSelect, onR
   const status = look(task?.status, node?.need_run ?? true);
   const { query } = route.value;
   const tab = TABS.includes(query.tab) ? query.tab : "summary";
-  const choose = (/** @type {string} */ id) => setQuery({ tab: id === "summary" ? "" : id, line: "", log: "" });
+  const choose = (/** @type {string} */ id) => setQuery({ tab: id === "summary" ? "" : id, line: "", log: "", attempt: "" });
   const items = [
     { id: "summary", label: t("job.tab.summary") }, { id: "parameters", label: t("job.tab.parameters") },
     { id: "data", label: t("job.tab.data") }, { id: "model", label: t("job.tab.model") },
@@ -97,7 +97,8 @@ function Panel({ tab, detail, component, status, node }) {
   if (tab === "log") {
     return html`<${LogView} path=${jobPath(key)} topic=${jobTopic(key)} component=${component} line=${query.line} live=${status === "running" || status === "waiting"}
       type=${query.log || (status === "failed" ? "componentError" : "componentInfo")}
-      onType=${(/** @type {string} */ type) => setQuery({ log: type, line: "" })} onLine=${(/** @type {string} */ line) => setQuery({ line })}
+      onType=${(/** @type {string} */ type) => setQuery({ log: type, line: "" })}
+      attempt=${query.attempt} onAttempt=${(/** @type {string} */ attempt) => setQuery({ attempt, line: "" })} onLine=${(/** @type {string} */ line) => setQuery({ line })}
       linkTo=${(/** @type {number} */ line) => link(route.value.page, { ...route.value.query, line })} />`;
   }
   return html`<${ComponentView} job=${key} component=${component} live=${status === "running"} />`;

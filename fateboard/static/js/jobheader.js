@@ -92,7 +92,7 @@ function Parties({ detail }) {
   return html`<nav class="parties" aria-label=${t("job.parties")}>
     ${all.map((key) => {
       const mine = key.role === job.role && key.party_id === job.party_id;
-      return html`<a key=${key.role + key.party_id} href=${link(page, { ...query, ...key, view: "", line: "" })} aria-current=${mine ? "true" : undefined}
+      return html`<a key=${key.role + key.party_id} href=${link(page, { ...query, ...key, view: "", line: "", attempt: "" })} aria-current=${mine ? "true" : undefined}
         data-role=${key.role} title=${mine ? t("job.parties.this") : t("job.parties.see", { party: `${key.role} ${key.party_id}` })}>
         <i aria-hidden="true"></i>${key.role} ${key.party_id}</a>`;
     })}

@@ -2,7 +2,8 @@
  * A log of any length: only what is seen is drawn, only what was looked at is held.
  *
  * @typedef {import("./types").LogLine} LogLine
- * @typedef {{path: string, topic: string, type: string, component: string}} Stream
+ * @typedef {{path: string, topic: string, type: string, component: string, attempt: string}} Stream attempt: "" is the
+ *   newest, others count from 1
  */
 
 import { apiUrl, get, recovered } from "./api.js";
@@ -14,7 +15,7 @@ import { subscribe } from "./live.js";
 import { ENDED } from "./livejob.js";
 import { FindBar } from "./logfind.js";
 import { CHUNK, Lines, bar, hits, parts, place, range, scrolled } from "./loglines.js";
-import { ErrorBox, IconButton, Toggle, copyText, toast } from "./ui.js";
+import { ErrorBox, IconButton, Select, Toggle, copyText, toast } from "./ui.js";
 
 const ROW = 20;
 const LAST_MS = 1500;
@@ -36,11 +37,30 @@ function streamWord(type) {
 export function logPath(stream, what = "", query = {}) {
   const asked = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
   if (stream.component) asked.set("component", stream.component);
+  if (stream.attempt) asked.set("attempt", String(Number(stream.attempt) - 1));
   return `${stream.path}/logs/${stream.type}${what}?${asked}`;
 }
 
 /** @param {import("./types").Event} event */
 const hasEnded = ({ kind, body }) => kind === "ended" || (kind === "job" && ENDED.includes(body.status));
+
+/** The attempts whose logs are kept, counted from 1, the newest not among them: what runs once more has begun
+ * another. Asked twice then, as the server may still know the answer of before. @param {Stream} stream @param {boolean} live */
+function useAttempts(stream, live) {
+  const [earlier, setEarlier] = useState(/** @type {string[]} */ ([]));
+  useEffect(() => {
+    let here = true;
+    const told = (/** @type {import("./types").LogAttempts} */ found) => {
+      const next = found.earlier.map((n) => String(n + 1));
+      if (here) setEarlier((known) => (String(known) === String(next) ? known : next));
+    };
+    const ask = () => get(logPath({ ...stream, attempt: "" }, "/attempts")).then(told, () => {});
+    ask();
+    const again = live ? setTimeout(ask, LAST_MS) : 0;
+    return () => { here = false; clearTimeout(again); };
+  }, [stream.path, stream.component, stream.type, live]);
+  return earlier;
+}
 
 /** The server watches a log for who reads it while the stream is open, which may open late or
  * again: the last lines are asked for once more. @param {string} key @param {boolean} live @param {() => void} ask */
@@ -93,7 +113,7 @@ function useLines(stream, start, live) {
     let last = 0;
     const stop = subscribe(stream.topic, (event) => {
       const { type, component, total } = event.kind === "log" ? event.body : {};
-      if (type === stream.type && (component || "") === stream.component) {
+      if (!stream.attempt && type === stream.type && (component || "") === stream.component) {
         held.current.total = Math.max(held.current.total, total);
         draw((n) => n + 1);
       }
@@ -182,17 +202,28 @@ function useScroll(box, scale, room, follows) {
 
 /**
  * @param {{path: string, topic: string, component?: string, type: string, onType: (type: string) => void,
+ *   attempt?: string, onAttempt: (attempt: string) => void,
  *   line?: string, onLine: (line: string) => void, linkTo: (line: number) => string,
  *   live: boolean, extra?: any}} props
  */
-export function LogView({ path, topic, component = "", type, onType, line, onLine, linkTo, live, extra = null }) {
+export function LogView({ path, topic, component = "", type, onType, attempt = "", onAttempt, line, onLine, linkTo, live, extra = null }) {
   const types = component ? COMPONENT : [...PARTY, ...SCHEDULE];
-  const stream = { path, topic, type: types.includes(type) ? type : component ? "componentInfo" : "partyInfo", component };
+  const newest = { path, topic, type: types.includes(type) ? type : component ? "componentInfo" : "partyInfo", component, attempt: "" };
+  const earlier = useAttempts(newest, live);
+  const stream = { ...newest, attempt: earlier.includes(attempt) ? attempt : "" };
+  const again = earlier.length;
   return html`<section class="log" aria-label=${t("job.log.label")}>
-    <${Streams} stream=${stream} groups=${component ? [["", COMPONENT]] : [[t("job.log.party"), PARTY], [t("job.log.schedule"), SCHEDULE]]}
-      onType=${onType} extra=${extra} />
-    <${Reader} key=${logPath(stream)} ...${{ stream, line, onLine, linkTo, live }} />
+    <${Streams} key=${again} stream=${stream} groups=${component ? [["", COMPONENT]] : [[t("job.log.party"), PARTY], [t("job.log.schedule"), SCHEDULE]]}
+      onType=${onType} extra=${html`${again > 0 && html`<${AttemptSelect} ...${{ earlier, onAttempt }} attempt=${stream.attempt} />`}${extra}`} />
+    <${Reader} key=${`${logPath(stream)} ${again}`} ...${{ stream, line, onLine, linkTo }} live=${live && !stream.attempt} />
   </section>`;
+}
+
+/** @param {{earlier: string[], attempt: string, onAttempt: (attempt: string) => void}} props */
+function AttemptSelect({ earlier, attempt, onAttempt }) {
+  const newest = { id: "", label: t("job.log.attempt_newest", { n: Number(earlier.at(-1)) + 1 }) };
+  const others = earlier.toReversed().map((id) => ({ id, label: t("job.log.attempt", { n: id }) }));
+  return html`<span class="log-attempts"><${Select} hideLabel label=${t("job.log.attempts")} value=${attempt} onChange=${onAttempt} options=${[newest, ...others]} /></span>`;
 }
 
 /** The streams with the number of lines of each. @param {any} props */
@@ -210,13 +241,13 @@ function Streams({ stream, groups, onType, extra }) {
     count();
     const stop = subscribe(stream.topic, (event) => {
       const { type, component, total } = event.kind === "log" ? event.body : {};
-      if (types.includes(type) && (component || "") === stream.component) {
+      if (!stream.attempt && types.includes(type) && (component || "") === stream.component) {
         setTotals((before) => ({ ...before, [type]: total }));
       }
       if (hasEnded(event)) count();
     });
     return () => { here = false; stop(); };
-  }, [stream.path, stream.component]);
+  }, [stream.path, stream.component, stream.attempt]);
   return html`<div class="log-streams">
     ${groups.map((/** @type {any} */ [title, types]) => html`<div class="segments" role="group" aria-label=${title || t("job.log.component")}>
       ${title && html`<span class="segments-title">${title}</span>`}
@@ -315,7 +346,7 @@ function Actions({ stream, log, scroll, wrap, setWrap, marked, visible, show }) 
     toast("success", t("job.log.copied", { n: found.lines.length }));
   };
   const raw = apiUrl(logPath(stream, "/raw"));
-  const name = `${stream.type}${stream.component && `_${stream.component}`}.log`;
+  const name = `${stream.type}${stream.component && `_${stream.component}`}${stream.attempt && `_attempt_${stream.attempt}`}.log`;
   return html`<div class="log-actions">
     <label class="log-goto">
       <input type="text" inputmode="numeric" aria-label=${t("job.log.goto")} placeholder=${t("job.log.goto")} onKeyDown=${(/** @type {any} */ event) => {

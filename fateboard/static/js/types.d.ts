@@ -285,6 +285,10 @@ export interface KeyValues {
   export_name?: string;
 }
 
+export interface LogAttempts {
+  earlier: (number)[];
+}
+
 export interface LogFound {
   number: number;
   ordinal: number;

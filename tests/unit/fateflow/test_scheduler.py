@@ -243,6 +243,25 @@ def test_a_rerun_goes_on_from_what_failed(site):
     assert versions(site) == {"a": 0, "b": 1, "c": 0}
 
 
+def test_a_rerun_sets_aside_what_was_logged_before(site):
+    submit(site, farm.chain("a", "b", "c"))
+    turns(site)
+    finish_all(site)
+    party = site.settings.logs / job(site).job_id / "guest" / "9999"
+    for folder in (party, party / "a", party / "b"):
+        (folder / "INFO.log").parent.mkdir(parents=True, exist_ok=True)
+        (folder / "INFO.log").write_text("first")
+    finish(site, folders(site, "b")[0], "failed", "boom")
+    turns(site)
+    control.rerun(site, job(site).job_id, [], False)
+    run(site)
+    assert sorted(str(path.relative_to(party)) for path in party.rglob("INFO*.log")) == [
+        "INFO.0.log",
+        "a/INFO.log",
+        "b/INFO.0.log",
+    ]
+
+
 def test_a_rerun_of_a_successful_job_does_nothing(site):
     submit(site, farm.chain("a", "b"))
     run(site)

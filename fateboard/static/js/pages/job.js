@@ -37,7 +37,7 @@ function Job({ name, query }) {
   const { job: detail, error, loading, reload } = useJob(name);
   useKeys({
     l: () => navigate("dashboard", { ...name, show: query.show === "log" ? "" : "log" }),
-    Escape: () => query.component && setQuery({ component: "", tab: "", view: "", line: "", log: "" }),
+    Escape: () => query.component && setQuery({ component: "", tab: "", view: "", line: "", log: "", attempt: "" }),
   });
   if (error && !detail) return html`<div class="job"><${ErrorBox} error=${error} retry=${reload} /></div>`;
   if (!detail) return loading ? html`<${Spinner} />` : null;
@@ -67,12 +67,12 @@ function Panes({ detail, query, reload }) {
   const details = route.value.page === "details";
   const selected = query.component || (details ? interesting(detail) : "");
   const form = FORMS.includes(query.show) ? query.show : "graph";
-  const select = (/** @type {string} */ component) => setQuery({ component, view: "", line: "", log: "", tree: "" }, { replace: false });
+  const select = (/** @type {string} */ component) => setQuery({ component, view: "", line: "", log: "", attempt: "", tree: "" }, { replace: false });
   const close = () => {
     setFull(false);
     if (details && !query.component) navigate("dashboard", keyQuery(detail.job));
     else if (details) navigate("dashboard", { ...keyQuery(detail.job), show: query.show });
-    else setQuery({ component: "", tab: "", view: "", line: "", log: "", tree: "" });
+    else setQuery({ component: "", tab: "", view: "", line: "", log: "", attempt: "", tree: "" });
   };
   const rerun = mayAct() ? (/** @type {string} */ name) => rerunJob(detail, name, reload) : null;
   const left = html`<${Components} ...${{ detail, form, selected }} onSelect=${select} onRerun=${rerun} />`;
@@ -119,7 +119,7 @@ function Overview({ detail, query, onSelect }) {
     </div>
     <div class="card overview-log">
       <${JobLog} detail=${detail} query=${query} extra=${html`<span class="grow"></span><${IconButton} small icon="fit" label=${t("job.log.enlarge")}
-        href=${link("dashboard", { ...keyQuery(job), show: "log", log: query.log, line: query.line })} />`} />
+        href=${link("dashboard", { ...keyQuery(job), show: "log", log: query.log, attempt: query.attempt, line: query.line })} />`} />
     </div>
   </div>`;
 }
@@ -129,6 +129,7 @@ function JobLog({ detail, query, extra = null }) {
   const { job } = detail;
   const first = detail.failure?.mine ? "partyError" : "partyInfo";
   return html`<${LogView} path=${jobPath(job)} topic=${jobTopic(job)} type=${query.log || first} line=${query.line} extra=${extra} live=${!ENDED.includes(job.status)}
-    onType=${(/** @type {string} */ log) => setQuery({ log, line: "" })} onLine=${(/** @type {string} */ line) => setQuery({ log: query.log || first, line })}
-    linkTo=${(/** @type {number} */ line) => link("dashboard", { ...keyQuery(job), show: "log", log: query.log || first, line })} />`;
+    onType=${(/** @type {string} */ log) => setQuery({ log, line: "" })}
+    attempt=${query.attempt} onAttempt=${(/** @type {string} */ attempt) => setQuery({ attempt, line: "" })} onLine=${(/** @type {string} */ line) => setQuery({ log: query.log || first, line })}
+    linkTo=${(/** @type {number} */ line) => link("dashboard", { ...keyQuery(job), show: "log", log: query.log || first, attempt: query.attempt, line })} />`;
 }

@@ -148,6 +148,23 @@ def test_logs_are_read_by_line_numbers_with_addresses_masked(call, job, log_file
     assert [line["line_num"] for line in call("log/tail", {**which, "lines": 2})["data"]] == [2, 3]
 
 
+def test_the_log_of_an_earlier_attempt_is_read_by_its_number(site, call, job, log_file):
+    which = {"job_id": job, "log_type": "partyInfo", "role": "guest", "party_id": 9999}
+    logs.set_aside(log_file.parent)
+    log_file.write_text("again\n")
+    logs.set_aside(log_file.parent)
+    log_file.write_text("and\nagain\n")
+    assert call("log/size", which)["data"] == {"size": 2, "attempts": [0, 1]}
+    assert call("log/size", {**which, "attempt": 0})["data"] == {"size": 3}
+    assert call("log/cat", {**which, "attempt": 1})["data"] == [
+        {"line_num": 1, "content": "again"}
+    ]
+    found = call("log/find", {**which, "attempt": 0, "text": "three"})["data"]
+    assert (found["number"], found["count"]) == (3, 1)
+    assert call("log/size", {**which, "attempt": 7})["data"]["size"] == 0
+    assert call("log/size", {**which, "attempt": -1})["retcode"] != 0
+
+
 def test_an_absent_log_has_no_lines(call, job):
     assert call("log/size", {"job_id": job})["data"] == {"size": 0}
 
