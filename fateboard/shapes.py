@@ -402,6 +402,7 @@ class ServingAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SHAPES: tuple[type, ...] = (
-    Session, Fault, JobPage, JobDetail, Parameters, DataPreview, LogLines, LogAttempts, LogFound, Disclosure,
-    Comparison, ServerInfo, Share, MetricPoints, LogGrown, FlowState, Event, Serving, ServingAnswer,
+    Session, Fault, JobPage, JobDetail, Parameters, DataPreview, LogLines, LogAttempts, LogFound,
+    Disclosure, Comparison, ServerInfo, Share, MetricPoints, LogGrown, FlowState, Event, Serving,
+    ServingAnswer,
 )  # fmt: skip
