@@ -3,7 +3,7 @@
 import { signal, useCallback, useEffect, useRef, useState } from "./html.js";
 import { language, t } from "./i18n.js";
 import { subscribe } from "./live.js";
-import { forgetSession, session } from "./session.js";
+import { expireSession, session } from "./session.js";
 
 /** @import {Fault} from "./types.js" */
 
@@ -62,6 +62,7 @@ async function request(method, path, { body, signal: abort } = {}) {
   /** @type {Record<string, string>} */
   const headers = { Accept: "application/json", "Accept-Language": language.peek() };
   const before = method === "GET" ? known.get(path) : undefined;
+  const asking = session.peek();
   if (before) headers["If-None-Match"] = before.tag;
   if (method !== "GET") headers["Content-Type"] = "application/json";
   /** @type {Response} */
@@ -87,7 +88,7 @@ async function request(method, path, { body, signal: abort } = {}) {
     return data;
   }
   const error = await failure(answer);
-  if (error.status === 401 && session.peek() && path !== "/session") forgetSession("expired");
+  if (error.status === 401 && path !== "/session") expireSession(asking);
   if ([502, 503, 504].includes(error.status)) outage.value = { who: "flow", text: error.message };
   throw error;
 }

@@ -2,7 +2,7 @@
  * two failures the page asks every two seconds instead, and tries the stream again later. */
 
 import { signal } from "./html.js";
-import { forgetSession, session } from "./session.js";
+import { expireSession, session } from "./session.js";
 
 /** @import {Event as BoardEvent, FlowState} from "./types.js" */
 /** @typedef {(event: BoardEvent) => void} Handler */
@@ -97,9 +97,10 @@ function listen() {
 
 /** @param {number} [since] when the polling began */
 async function poll(since = Date.now()) {
+  const asking = session.peek();
   try {
     const answer = await fetch(address("events", watched()), { cache: "no-store" });
-    if (answer.status === 401 && session.peek()) return forgetSession("expired");
+    if (answer.status === 401) return expireSession(asking);
     if (answer.status === 404) return setAside();
     if (!answer.ok) throw new TypeError(String(answer.status));
     /** @type {{events: BoardEvent[], last: number}} */

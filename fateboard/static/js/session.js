@@ -19,6 +19,13 @@ export function forgetSession(why) {
   session.value = null;
 }
 
+/** The session in which something was asked is over, as the answer says. One that has begun since is
+ * not: answers to what was asked before it may come late.
+ * @param {Session | null | undefined} then `session` as it was when that was asked */
+export function expireSession(then) {
+  if (then && then === session.peek()) forgetSession("expired");
+}
+
 /** @param {Session} who */
 export function beginSession(who) {
   localStorage.setItem(IN_KEY, String(Date.now()));
