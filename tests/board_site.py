@@ -45,8 +45,13 @@ def served(made: Flask) -> Iterator[httpx.Client]:
     """By the same server as in earnest."""
     chosen = msgspec.structs.replace(made.extensions["board"].settings, port=0)
     server = listening(made, chosen)
+    ending = threading.Event()
 
-    loop = threading.Thread(target=server.run, daemon=True)
+    def serve() -> None:
+        while not ending.is_set():
+            wasyncore.loop(timeout=0.1, use_poll=True, map=server._map, count=1)
+
+    loop = threading.Thread(target=serve, daemon=True)
     loop.start()
     limits = httpx.Limits(max_connections=200)
     try:
@@ -55,7 +60,9 @@ def served(made: Flask) -> Iterator[httpx.Client]:
             yield browser
     finally:
         made.extensions["board"].hub.close()
-        server.task_dispatcher.shutdown()
-        # Closed by its own loop: another thread might write to a number that has a new owner.
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))
-        loop.join(10)
+        # In this order nobody writes to or waits for a number of a file that has a new owner:
+        # workers, then the loop, then the files.
+        server.task_dispatcher.shutdown(timeout=60)
+        ending.set()
+        loop.join()
+        wasyncore.close_all(server._map)

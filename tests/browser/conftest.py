@@ -2,14 +2,14 @@
 
 - ``board``: a board of its own on a fake fateflow. ``board.page("#/history", user="anna")`` opens
   an address signed in (users: anna operator, vera viewer, root admin; user="" signs nobody in);
-  knobs: ``board.flow`` (``clock.advance(s)``, ``fault``, ``live.fails_at``, ``stop()``,
-  ``counts``), ``board.made`` (the Flask application).
+  knobs: ``board.advance(s)`` and ``board.look()``, ``board.flow`` (``clock.advance(s)``,
+  ``fault``, ``live.fails_at``, ``stop()``, ``counts``), ``board.made`` (the Flask application).
 - ``live``: one real node for all tests here, with real jobs: ``live.job("linear")``,
   ``live.job("boosted")`` (their ids, once they succeeded); ``live.page("details", id, "host",
   component="...")`` opens the board's page of one party.
 - ``shown``: one board for all tests here, where nobody signs in, on a fake fateflow with a
-  component of each kind (``exhibits``): ``shown.open("evaluation_0", role="guest", tab="data")``;
-  ``shown.flow`` is shared, so a test leaves it as it was.
+  component of each kind (``exhibits``): ``shown.open("evaluation_0", role="guest", tab="data")``,
+  ``shown.page("#/history")``; ``shown.flow`` is shared, so a test leaves it as it was.
 - ``open_page(url, ...)``: any page; ``beside=page`` is another tab of the same profile.
 - ``check_axe(page)``: no serious finding. ``address(...)``: a job's page.
 
@@ -23,6 +23,7 @@ tests only, because Playwright keeps an event loop in the thread.
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import shutil
 import tempfile
@@ -35,8 +36,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page, Request, expect
+from werkzeug.security import generate_password_hash
 
 from fateboard import accounts
+from fateboard.board import Board
+from fateboard.testing import scripted_jobs
 from fateboard.testing.fake_flow import FakeFlow
 from tests import board_site
 from tests.browser import chromium
@@ -142,6 +146,17 @@ class BoardSite:
         page.goto(f"{self.url}/{address}")
         return page
 
+    def advance(self, seconds: float) -> None:
+        """The job on the clock goes on, and the board looks."""
+        self.flow.clock.advance(seconds)
+        self.look()
+
+    def look(self) -> None:
+        """The board asks fateflow now, not after its pause, and forgets what it asked before."""
+        made: Board = self.made.extensions["board"]
+        made.flow.forget()
+        made.hub.poke(scripted_jobs.LIVE)
+
 
 def sign_in(page: Page, user: str = "anna", password: str = PASSWORD) -> None:
     """By the form that is shown."""
@@ -151,12 +166,15 @@ def sign_in(page: Page, user: str = "anna", password: str = PASSWORD) -> None:
 
 
 @pytest.fixture(scope="package")
-def users(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of accounts: hashing takes its time, so it is made once."""
+def users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file of accounts. Hashing, which each board does as it starts, takes no time here."""
     folder = tmp_path_factory.mktemp("users")
-    for name, access in USERS.items():
-        accounts.add(folder, name, access, PASSWORD)
-    return accounts.path_in(folder)
+    fast = functools.partial(generate_password_hash, method="scrypt:1024:8:1")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(accounts, "generate_password_hash", fast)
+        for name, access in USERS.items():
+            accounts.add(folder, name, access, PASSWORD)
+        yield accounts.path_in(folder)
 
 
 @pytest.fixture
@@ -189,6 +207,9 @@ class Shown:
 
     def __init__(self, url: str, flow: ShownFlow, pages: Pages) -> None:
         self.url, self.flow, self.pages = url, flow, pages
+
+    def page(self, address: str, **context: Any) -> Page:
+        return self.pages(f"{self.url}/{address}", **context)
 
     def open(
         self,

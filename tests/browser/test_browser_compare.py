@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Shown
@@ -38,3 +40,22 @@ def test_three_jobs_from_the_list(shown: Shown) -> None:
     again = shown.pages(page.url)
     expect(again.locator(".compare-job")).to_have_count(3)
     expect(again.locator("figure.chart").first).to_be_visible()
+
+
+def test_keys_lead_from_the_list_to_a_comparison(shown: Shown) -> None:
+    page = shown.page("#/history?status=success&q=2025")
+    expect(page.locator(".jobs tbody tr")).to_have_count(20)
+    for at in range(2):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        expect(page.locator(".picked-bar")).to_contain_text(f"{at + 1} selected")
+    page.keyboard.press("c")
+    expect(page).to_have_url(re.compile(r"#/compare\?jobs=.+:.+:.+,.+:.+:.+"))
+    expect(page.locator(".compare-job")).to_have_count(2)
+    page.get_by_role("button", name="Remove job").first.click()
+    expect(page.get_by_text("Nothing to compare yet")).to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    expect(page.get_by_role("heading", name="Running")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Keyboard shortcuts")

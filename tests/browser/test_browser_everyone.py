@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 import fateboard
-from tests.browser.conftest import Shown, check_axe
+from tests.browser.conftest import BoardSite, Shown, check_axe
 from tests.browser.drawn import block, on, series, until, walk
 from tests.browser.shown_flow import COMPARED, LONG, NASTY, SHOWN
 
@@ -33,10 +33,15 @@ COMPONENTS = {
     details("stepwise_0"): '[data-block="step"]',
     details("evaluation_clustering"): '[data-block="external"]',
 }
+LISTS = {
+    "#/history?status=failed&q=2025": ".jobs tbody tr",
+    "#/running": ".job-card",
+    "#/compare": "main .empty",
+    "#/about": ".facts",
+}
 PAGES = {
     LIST: ".jobs tbody tr",
-    "#/running": "main h1",
-    "#/about": "main h1",
+    **LISTS,
     COMPARISON: "figure.chart canvas",
     "#/dashboard?" + "&".join(f"{name}={value}" for name, value in JOB.items()): ".dag-node",
     "#/dashboard?show=log&" + "&".join(f"{name}={value}" for name, value in JOB.items()): ".ll",
@@ -79,6 +84,15 @@ def test_pages_of_components_are_sound(shown: Shown) -> None:
     assert len(grounds) == len(LOOKS)
 
 
+def test_narrow_lists_scroll_one_way(board: BoardSite) -> None:
+    page = board.page(viewport={"width": 390, "height": 800})
+    for where, something in LISTS.items():
+        page.goto(f"{board.url}/{where}")
+        expect(page.locator(something).first).to_be_visible()
+        expect(page.locator(".spinner, [aria-busy=true]")).to_have_count(0)
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, where
+
+
 # Chinese
 
 TEXTS = """() => {
@@ -97,6 +111,9 @@ TEXTS = """() => {
 """All that is to be read or heard."""
 DATA = {"train", "validate", "test", "data", "loss", "Total", "local", "auc", "count", "mean"}
 """Names in the jobs themselves, some of which English messages also are."""
+HEADINGS = "h1, h2, th, button, .field-label, .muted, .empty"
+NAMES = re.compile(r"fateflow$|(host|guest|arbiter)\b|run \d+|with |.*(none|auc)", re.S)
+"""What jobs, parties and metrics are called, among the headings of lists."""
 
 
 def english() -> re.Pattern[str]:
@@ -111,6 +128,13 @@ def english() -> re.Pattern[str]:
             found.append(re.sub(r"\\\{\w+\\\}", ".+", re.escape(said["en"].strip())))
     assert len(found) > 500
     return re.compile("|".join(f"(?:{one})" for one in found))
+
+
+def english_headings(page: Page) -> list[str]:
+    """Words without a Chinese character among them, in no catalogue or not."""
+    words = [text.strip() for text in page.locator(HEADINGS).all_inner_texts()]
+    latin = [text for text in words if re.search("[a-z]{3}", text) and not NAMES.match(text)]
+    return [text for text in latin if not re.search("[\u4e00-\u9fff]", text)]
 
 
 def test_chinese_is_everywhere(shown: Shown) -> None:
@@ -128,6 +152,8 @@ def test_chinese_is_everywhere(shown: Shown) -> None:
         texts = page.evaluate(TEXTS)
         assert any(re.search("[\u4e00-\u9fff]", text) for text in texts)
         faults = [text for text in texts if said.fullmatch(text) and text not in DATA]
+        if where in LISTS:
+            faults += english_headings(page)
         if faults:
             left[where] = faults
     assert left == {}

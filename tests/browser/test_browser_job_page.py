@@ -1,20 +1,22 @@
 """A job's page (scenarios 11 to 16): its graph as it runs, fails and runs again, data sets,
-parameters."""
+parameters, what left the party."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from fateboard.testing import scripted_jobs as jobs
-from tests.browser.conftest import BoardSite, Live, Pages, address, check_axe
+from tests.browser.conftest import BoardSite, Live, Shown, address, check_axe
 from tests.browser.live_site import LINEAR, SPACE
 
 COUNT = len(jobs.LIVE_MODULES)
+PARTS = Path(__file__).with_name("job_parts.js")
 
 
 def node(page: Page, status: str) -> Any:
@@ -26,29 +28,39 @@ def rerun(page: Page) -> None:
 
 
 def test_rerunning_a_failed_job(board: BoardSite) -> None:
+    """From a component, in the graph and by the menu, and the whole."""
     board.flow.live.fails_at = "heterolr_0"
     board.flow.clock.advance(100)
     page = board.page(address("dashboard", jobs.LIVE))
     expect(node(page, "failed")).to_have_count(1)
+    page.locator(".dag-rerun").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("Run again from heterolr_0?")
+    rerun(page)
+    part_runs_and_fails(board, page)
     page.get_by_role("button", name="Rerun", exact=True).click()
     page.get_by_role("menuitem", name="heterolr_0").click()
     rerun(page)
-    expect(node(page, "success")).to_have_count(6)
-    expect(node(page, "running")).to_have_count(1)
-    expect(page.locator(".failure")).to_have_count(0)
-    board.flow.live.fails_at = "heterolr_0"
-    board.flow.clock.advance(6)
-    expect(page.locator(".job-line .status")).to_have_text("failed")
+    part_runs_and_fails(board, page)
     page.get_by_role("button", name="Rerun", exact=True).click()
     page.get_by_role("menuitem").first.click()
     rerun(page)
     expect(node(page, "success")).to_have_count(0)
     expect(node(page, "waiting")).to_have_count(COUNT - 1)
-    board.flow.clock.advance(100)
+    board.advance(100)
     expect(node(page, "success")).to_have_count(COUNT)
     expect(page.locator(".job-line .status")).to_have_text("success")
-    asked = [body for path, body in board.flow.bodies if path == "job/rerun"]
-    assert [body["component_name"] for body in asked] == ["heterolr_0", "pipeline"]
+    asked = [body["component_name"] for path, body in board.flow.bodies if path == "job/rerun"]
+    assert asked == ["heterolr_0", "heterolr_0", "pipeline"]
+
+
+def part_runs_and_fails(board: BoardSite, page: Page) -> None:
+    expect(node(page, "success")).to_have_count(6)
+    expect(node(page, "running")).to_have_count(1)
+    expect(page.locator(".failure")).to_have_count(0)
+    board.flow.live.fails_at = "heterolr_0"
+    board.advance(6)
+    expect(page.locator(".job-line .status")).to_have_text("failed")
 
 
 def test_a_failure_of_another_party_and_a_rerun(live: Live) -> None:
@@ -79,27 +91,35 @@ def test_a_failure_of_another_party_and_a_rerun(live: Live) -> None:
 
 
 def test_a_job_runs_before_the_readers_eyes(board: BoardSite) -> None:
-    flow = board.flow
-    flow.clock.advance(-1)
+    board.flow.clock.advance(-1)
     page = board.page(address("dashboard", jobs.LIVE))
     expect(node(page, "waiting")).to_have_count(COUNT)
     expect(page.get_by_text("waits for 4 cores")).to_be_visible()
+    page.get_by_role("button", name="Zoom in").click()
+    zoomed = page.locator(".dag").get_attribute("data-scale")
     page.evaluate("window.sameDocument = true")
     for done in range(3):
-        flow.clock.advance(1 if done == 0 else 5)
+        board.advance(1 if done == 0 else 5)
         expect(node(page, "success")).to_have_count(done)
         expect(node(page, "running")).to_have_count(1)
         expect(node(page, "running").locator(".dag-time")).to_have_text(re.compile(r"\d"))
         row = page.request.get(f"{board.url}/api/v1/jobs/{jobs.LIVE}/guest/9999").json()["job"]
         expect(page.locator(".job-line")).to_contain_text(f"{row['progress']}%")
+    expect(page.locator(".job-line .status")).to_have_text("running")
     order = [task.get_attribute("data-status") for task in page.locator(".dag-node").all()]
     assert order == ["success", "success", "running", *["waiting"] * (COUNT - 3)]
-    flow.clock.advance(1_000)
+    board.flow.clock.advance(1_000)  # which the board finds by itself
     expect(node(page, "success")).to_have_count(COUNT)
+    expect(page.locator(".job-line .status")).to_have_text("success")
     path = f"{board.url}/api/v1/jobs/{jobs.LIVE}/guest/9999"
     assert page.request.get(path).json()["job"]["elapsed_ms"] == COUNT * 5_000
     expect(page.locator(".job-elapsed")).to_have_text("40.0 s")
     assert page.evaluate("window.sameDocument")
+    expect(page.locator(".dag")).to_have_attribute("data-scale", zoomed or "")
+    page.get_by_role("button", name="Timeline").click()
+    expect(page.locator(".gantt-rows li")).to_have_count(COUNT)
+    page.get_by_role("button", name="Table", exact=True).click()
+    expect(page.locator(".tasks tbody tr")).to_have_count(COUNT)
 
 
 def thirty() -> dict[str, Any]:
@@ -162,6 +182,14 @@ def test_a_graph_of_thirty_components(large: Page) -> None:
     page.go_back()
     expect(page.get_by_role("heading", name="step03_0")).to_be_visible()
     check_axe(page)
+    page.get_by_role("tab", name="Parameters").click()
+    page.get_by_role("searchbox", name="Filter by name or value").fill("need")
+    expect(page.locator(".json li")).to_have_text(["need_runtrue"])
+    assert "tab=parameters" in page.url
+    page.reload()
+    expect(page.locator(".json li").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".drawer")).to_have_count(0)
 
 
 def test_data_sets(live: Live) -> None:
@@ -175,7 +203,7 @@ def test_data_sets(live: Live) -> None:
     expect(host.get_by_role("heading", name="reader_0")).to_be_visible()
 
 
-def test_a_failure_leads_to_its_line(board: BoardSite, open_page: Pages) -> None:
+def test_a_failure_leads_to_its_line(board: BoardSite) -> None:
     board.flow.live.fails_at = "heterolr_0"
     board.flow.clock.advance(100)
     page = board.page(address("dashboard", jobs.LIVE))
@@ -219,3 +247,34 @@ def leaves(value: dict[str, Any], above: str = "") -> list[tuple[str, Any]]:
         elif one is None or (isinstance(one, list) and one and not isinstance(one[0], dict)):
             found.append((path, one))
     return found[:6]
+
+
+def test_what_left_adds_up_to_the_report(shown: Shown) -> None:
+    page = shown.page(address("disclosure", jobs.BIG))
+    verdict = page.locator(".verdict")
+    expect(verdict).to_be_visible()
+    answer = page.request.get(f"{shown.url}/api/v1/jobs/{jobs.BIG}/guest/9999/disclosure").json()
+    out = [line for line in answer["lines"] if line["direction"] == "out"]
+    assert verdict.get_attribute("data-sent") == str(sum(line["size"] for line in out))
+    assert verdict.get_attribute("data-messages") == str(sum(line["count"] for line in out))
+    told = page.locator(".disclosure").get_attribute("data-verified")
+    assert told == json.dumps(answer["verified"])
+    for scheme in answer["schemes"]:
+        expect(page.locator(".schemes")).to_contain_text(scheme["text"])
+    expect(page.locator(".record table:not(.print-only) tbody tr:not(.dt-gap)")).to_have_count(
+        len(answer["lines"])
+    )
+
+
+def test_what_the_page_decides_without_drawing(shown: Shown) -> None:
+    found = shown.page("#/about").evaluate(PARTS.read_text("utf-8"))
+    # What is missing is asked for in whole chunks, but what stands before it never again.
+    assert found["log"] == [None, [999, 1000], [1, 250]]
+    assert found["ends"] == [0, found["last"]]
+    assert found["ranges"] == [[12, 12], [12, 30], None, None, None]
+    assert found["took"] < 1000
+    assert not found["overlap"]
+    assert found["edges"] == 99
+    assert found["told"] == ["a count", "whose sum it is"]
+    assert found["hidden"] == "> 99.9%"  # never "100%" unless all is
+    assert found["all"] == "100%"

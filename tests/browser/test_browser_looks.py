@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Live, Pages, check_axe
+from tests.browser.conftest import BoardSite, Live, Pages, check_axe, sign_in
 
 pytestmark = pytest.mark.slow  # `test_browser_everyone` looks at main pages in every run
 
@@ -90,3 +91,34 @@ def test_every_page(live: Live, open_page: Pages, look: str) -> None:
         if wider > 0:
             problems.append(f"{name}: {wider} pixels wider than the screen")
     assert problems == []
+
+
+WCAG = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
+    "resultTypes": ["violations"],
+}
+
+
+def violations(page: Page) -> list[str]:
+    """Of WCAG 2.2 AA, slight ones also."""
+    found = Axe().run(page, options=WCAG).response["violations"]
+    return [f"{one['impact']} {one['id']} {one['nodes'][0]['target']}" for one in found]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_lists_and_dialogs_violate_no_rule(board: BoardSite, open_page: Pages, theme: Any) -> None:
+    open_page.expect("status of 401")
+    page = board.page(user="", color_scheme=theme, reduced_motion="reduce")
+    expect(page.get_by_label("User name")).to_be_visible()
+    found = {"login": violations(page)}
+    sign_in(page)
+    expect(page.locator(".bar")).to_be_visible()
+    for name in ("history?status=success,failed&metric=auc", "running", "compare", "about"):
+        page.goto(f"{board.url}/#/{name}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        settled(page)
+        found[name] = violations(page)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    found["help"] = violations(page)
+    assert {name: told for name, told in found.items() if told} == {}

@@ -223,6 +223,7 @@ def test_narrow_pages_and_chinese(board: BoardSite, serving: Any, width: int) ->
     page = board.page("#/serving", viewport={"width": width, "height": 800}, locale="zh-CN")
     for tab in ("服务", "模型", "试一个请求"):
         page.get_by_role("tab", name=tab).click()
-        page.wait_for_timeout(200)
+        expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
+        expect(page.locator(".spinner")).to_have_count(0)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         check_axe(page)

@@ -1,14 +1,14 @@
-"""Signing in and out (scenarios 1, 2, 4 and 5)."""
+"""Signing in and out (scenarios 1, 2, 4 and 5), and the language that it is done in."""
 
 from __future__ import annotations
 
 import re
 import time
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from fateboard.testing.scripted_jobs import LIVE
-from tests.browser.conftest import BoardSite, Pages, address, check_axe, sign_in
+from tests.browser.conftest import PASSWORD, BoardSite, Pages, address, check_axe, sign_in
 
 NOBODY = r"status of 401.*/api/v1/session"
 """Chromium itself writes of every answer that is no success; asking who is there has this one."""
@@ -18,6 +18,8 @@ def test_signing_in(board: BoardSite, open_page: Pages) -> None:
     open_page.expect(NOBODY, "status of 429")
     page = board.page(user="")
     expect(page.get_by_label("User name")).to_be_focused()
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Enter your user name.")).to_be_visible()
     said = set()
     for user in ("anna", "nobody"):
         with page.expect_response("**/api/v1/session") as answer:
@@ -38,6 +40,8 @@ def test_signing_in(board: BoardSite, open_page: Pages) -> None:
     expect(page.get_by_role("button", name="Sign in")).to_be_disabled()
     expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
     assert time.monotonic() - began > 0.5
+    page.get_by_role("button", name="Show password").click()
+    expect(page.get_by_label("Password", exact=True)).to_have_attribute("type", "text")
     sign_in(page)
     expect(page.get_by_role("heading", name="Jobs")).to_be_visible()
     page.reload()
@@ -49,10 +53,11 @@ def test_a_deep_link_while_signed_out(board: BoardSite, open_page: Pages) -> Non
     open_page.expect(NOBODY)
     link = f"index.html{address('dashboard', LIVE)}"
     page = board.page(link, user="")
-    expect(page.get_by_label("User name")).to_be_visible()
+    expect(page.get_by_label("User name")).to_be_focused()
     page.reload()
     sign_in(page)
     expect(page.locator(".dag-node")).to_have_count(8)
+    expect(page.locator("main")).to_contain_text(LIVE)
     assert page.url == f"{board.url}/{link}"
 
 
@@ -73,20 +78,72 @@ def test_a_session_that_ends_goes_on_in_the_same_place(board: BoardSite, open_pa
     assert "tab=log" in page.url
 
 
-def test_signing_out_ends_all_tabs(board: BoardSite, open_page: Pages) -> None:
+def test_an_answer_from_before_signing_in_ends_no_session(
+    board: BoardSite, open_page: Pages
+) -> None:
     open_page.expect("status of 401")
+    page = board.page(address("details", LIVE, component="intersection_0", tab="parameters"))
+    expect(page.get_by_role("tab", name="Parameters")).to_have_attribute("aria-selected", "true")
+    late: list[Route] = []
+    page.route("**/logs/**", lambda route: late.append(route), times=1)  # noqa: PLW0108
+    with page.expect_request("**/logs/**"):
+        page.get_by_role("tab", name="Log").click()
+    page.context.clear_cookies()
+    page.get_by_role("tab", name="Data").click()
+    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    sign_in(page)
+    expect(page.get_by_role("tab", name="Data")).to_have_attribute("aria-selected", "true")
+    with page.expect_response("**/logs/**"):
+        late[0].fulfill(status=401, json={"error": {"code": "sign_in"}})
+    page.get_by_role("tab", name="Log").click()
+    expect(page.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(".log-box")).to_be_visible()
+
+
+def test_signing_out_ends_all_tabs_and_signing_in_goes_on_in_them(
+    board: BoardSite, open_page: Pages
+) -> None:
+    open_page.expect("status of 401")
+    failed = f"{board.url}/#/history?status=failed"
     page = board.page("#/history")
-    other = open_page(f"{board.url}/#/history?status=failed", beside=page)
+    page.locator(".job-id").nth(5).click()
+    expect(page.locator(".job-line")).to_be_visible()
+    other = open_page(failed, beside=page)
     rows = other.locator(".jobs tbody tr")
     expect(rows).to_have_count(20)
     page.get_by_role("button", name="anna").click()
     page.get_by_role("menuitem", name="Sign out").click()
     for tab in (page, other):
         expect(tab.get_by_label("User name")).to_be_visible()
-    page.go_back()
-    other.go_back()
-    expect(rows).to_have_count(0)
-    expect(page.locator(".jobs tbody tr")).to_have_count(0)
+    for tab in (page, other):
+        tab.go_back()
+        expect(tab.locator(".job-line, .job-id")).to_have_count(0)
+    assert "job_id=" in page.url
+    expect(page.get_by_label("User name")).to_be_visible()
     answer = page.request.get(f"{board.url}/api/v1/jobs")
     assert answer.status == 401
     assert not re.search(r"\d{10}", answer.text())
+
+    other.goto(failed)
+    sign_in(other)
+    expect(rows).to_have_count(20)
+    assert other.url == failed
+    expect(page.locator(".bar")).to_be_visible()  # the first tab is signed in, too
+    other.context.clear_cookies()
+    other.get_by_role("button", name="Next page").click()
+    expect(other.get_by_text("Your session has ended.")).to_be_visible()
+    sign_in(other)
+    expect(rows).to_have_count(20)
+    assert other.url == f"{failed}&page=2"
+
+
+def test_signing_in_in_chinese_and_going_on_in_english(board: BoardSite, open_page: Pages) -> None:
+    open_page.expect(NOBODY)
+    page = board.page("?lang=zh-CN#/about", user="")
+    page.get_by_label("用户名").fill("anna")
+    page.get_by_label("密码", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="语言").click()
+    page.get_by_role("menuitemradio", name="English").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("About")
+    expect(page.locator("html")).to_have_attribute("lang", "en")

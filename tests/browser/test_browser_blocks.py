@@ -9,36 +9,21 @@ import re
 import struct
 import time
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from fateboard import blocks
 from fateboard.blocks import Axis, Column, Entry, Flag, Option, Series
-from tests.browser import chromium
-from tests.drawn_blocks import EVIL, Drawn
-
-CHROMIUM = chromium.find()
-if not CHROMIUM:
-    pytest.skip(chromium.MISSING, allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.started(str(CHROMIUM)) as found:
-        yield found
+from tests.browser.conftest import Pages
+from tests.browser.drawn_blocks import EVIL, Drawn
 
 
 @pytest.fixture
-def drawn(browser: Browser) -> Iterator[Drawn]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
-    made = Drawn(context.new_page())
-    yield made
-    context.close()
-    assert made.problems == []
+def drawn(open_page: Pages) -> Drawn:
+    return Drawn(open_page(viewport={"width": 1280, "height": 900}))
 
 
 def table(rows: list[list[Any]], columns: list[Column], **more: Any) -> blocks.Table:
@@ -304,9 +289,7 @@ def test_zoom_stays_while_points_are_appended(drawn: Drawn) -> None:
     page.mouse.move(*at(page, 0.6, 0.6), steps=4)
     page.mouse.up()
     expect(page.locator(".chart-box")).to_have_attribute("data-zoomed", "1")
-    expect(page.locator("figure.chart")).to_have_attribute(
-        "data-series", re.compile('"count":14'), timeout=3000
-    )
+    expect(page.locator("figure.chart")).to_have_attribute("data-series", re.compile('"count":14'))
     expect(page.locator(".chart-box")).to_have_attribute("data-zoomed", "1")
     page.get_by_role("button", name="Show all").click()
     expect(page.locator(".chart-box")).not_to_have_attribute("data-zoomed", "1")
@@ -453,9 +436,8 @@ def test_choices_ask_the_server_and_stand_in_the_address(drawn: Drawn) -> None:
     assert asked == []
     page.get_by_role("button", name="x0").click()
     page.get_by_label("Search in Variable").fill("x39")
-    page.keyboard.press("Enter")
-    page.wait_for_timeout(300)
-    assert any("view?path=variable%3Aa%253A39%252Cb" in url for url in asked)
+    with page.expect_request(lambda one: "view?path=variable%3Aa%253A39%252Cb" in one.url):
+        page.keyboard.press("Enter")
     page.reload()
     expect(page.get_by_text("in B")).to_be_visible()
     expect(page.get_by_role("button", name="x39")).to_be_visible()
@@ -477,11 +459,11 @@ def test_the_report_is_an_archive_with_the_pictures_too(drawn: Drawn) -> None:
         assert archive.read("weights.csv").startswith(b"variable")
 
 
-def test_a_fault_in_a_block_costs_only_itself(drawn: Drawn) -> None:
+def test_a_fault_in_a_block_costs_only_itself(drawn: Drawn, open_page: Pages) -> None:
+    open_page.expect("heat map of another size")
     broken = blocks.HeatMap(
         id="h", rows=[Entry(label="a")], columns=[Entry(label="a")], values="AAA="
     )
     page = drawn.show(broken, blocks.Paragraph(id="p", text="still here"))
     expect(page.get_by_role("alert")).to_contain_text("heat map of another size")
     expect(page.get_by_text("still here")).to_be_visible()
-    drawn.problems.clear()  # the fault is in the console, too

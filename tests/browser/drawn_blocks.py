@@ -61,16 +61,8 @@ class Drawn:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        page.set_default_timeout(6000)
-        self.problems: list[str] = []
         self.answers: dict[str, tuple[str, bytes]] = {}
         self.server = site().test_client()
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on(
-            "console",
-            lambda line: self.problems.append(line.text) if line.type == "error" else None,
-        )
-        page.on("dialog", lambda dialog: self.problems.append(f"dialog {dialog.message}"))
         page.route(f"{ORIGIN}/**", self._answer)
 
     def _answer(self, route: Route) -> None:

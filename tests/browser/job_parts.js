@@ -1,4 +1,4 @@
-// What the job page decides without a page, tried in a browser by test_board_job_browser.py.
+// What the job page decides without a page, tried in a browser by test_browser_job_page.py.
 async () => {
   const { Lines, bar, range, scrolled } = await import("./js/loglines.js");
   const { place } = await import("./js/daglayout.js");
@@ -27,7 +27,7 @@ async () => {
   const overlap = boxes.some((a, n) => boxes.slice(n + 1).some((b) => touch(a, b)));
 
   const line = (kind, size, reveals, result = "sent") => ({
-    component: "c", message: "m", direction: "out", src: "a", dst: "b", kind, reveals, result, count: 1, size,
+    component: "c", message: "m", direction: "out", src: "a", dst: "b", kind, reveals, telling: reveals !== "nothing", result, count: 1, size,
   });
   const lines = [
     line("plain", 1, "nothing"), line("plain", 2, "a count"), line("ciphertext", 999997, "whose sum it is"),
