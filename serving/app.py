@@ -19,10 +19,9 @@ from pathlib import Path
 
 import grpc
 
-from federation import certificate
-from federation.certificate import Identity
 from serving import adapters, grpc_doors, grpc_gate, http_server
 from serving.access_log import AccessLog
+from serving.certificates import Certificates
 from serving.grpc_gate import Gate
 from serving.host_desk import HostDesk
 from serving.inference import Inference
@@ -42,7 +41,7 @@ from serving.web import Web
 
 _log = logging.getLogger(__name__)
 
-ROUTES_EVERY_S = 5.0
+FILES_EVERY_S = 5.0
 BACKLOG = 1024
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 (what not to dial)
@@ -66,7 +65,8 @@ class Serving:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write_token(root / "admin.token")
         self.routes_path = Path(settings.route_table or root / "route_table.json")
-        self.identity = certificate.identity(Path(settings.home) / "certs")
+        self.certificates = Certificates(Path(settings.home) / "certs")
+        identity = self.certificates.identity
         self.routes = RouteFile(self.routes_path, _own_routes(settings))
         self.limits = Limits(settings.in_flight)
         self.desk_limits = Limits(settings.in_flight)
@@ -75,7 +75,7 @@ class Serving:
             read_auth(Path(settings.auth_file) if settings.auth_file else None),
             required=settings.auth,
         )
-        self.peers = Peers(settings, self.routes, self._own, self.measures, signer)
+        self.peers = Peers(settings, self.routes, self.certificates, self.measures, signer)
         self.life = ModelLife(
             settings, self.registry, Store(root), self.peers, self.limits, self.measures
         )
@@ -92,12 +92,12 @@ class Serving:
             signer,
             self.desk_limits,
             self.adapter,
-            proof=self.identity is not None,
+            proof=identity is not None,
         )
         self.access = AccessLog(
             root / "logs", inputs=settings.print_input, outputs=settings.print_output
         )
-        unary_allowed = signer.required or (self.identity is None and settings.host in _LOOPBACK)
+        unary_allowed = signer.required or (identity is None and settings.host in _LOOPBACK)
         self.web = Web(
             settings,
             self.inference,
@@ -118,7 +118,7 @@ class Serving:
         servers = [self._site_server(), self._party_server()]
         http = self._http_server()
         answering = asyncio.ensure_future(http.serve())
-        watching = asyncio.ensure_future(self._watch_routes())
+        watching = asyncio.ensure_future(self._watch_files())
         await self.life.restore()
         self.web.fate.starting = False
         for server in servers:  # not before: other parties would hear that nothing is loaded
@@ -194,12 +194,13 @@ class Serving:
             )
         )
         host = self.settings.party_host or self.settings.host
-        if self.identity is None and host not in _LOOPBACK and not self.settings.auth:
+        credentials = self.certificates.credentials()
+        if credentials is None and host not in _LOOPBACK and not self.settings.auth:
             raise CannotStart(
                 f"other parties would reach port {self.settings.party_port} on {host} in plaintext "
                 "and unknown: make certificates with `distaff cert`, or set auth and auth_file"
             )
-        _bind(server, host, self.settings.party_port, self.identity, "--party-port")
+        _bind(server, host, self.settings.party_port, credentials, "--party-port")
         return server
 
     def _grpc_server(self) -> tuple[grpc.aio.Server, Gate]:
@@ -213,29 +214,30 @@ class Serving:
         server.add_generic_rpc_handlers((gate,))
         return server, gate
 
-    def _own(self) -> Identity | None:
-        return self.identity
-
-    async def _watch_routes(self) -> None:
+    async def _watch_files(self) -> None:
+        """The route table and the certificate, which operators change under way."""
         while True:
-            await asyncio.sleep(ROUTES_EVERY_S)
-            try:
-                await asyncio.to_thread(self.routes.refresh)
-            except Exception:  # noqa: BLE001 (it must not be the last look)
-                _log.exception("the route table cannot be read")
+            for look in (self.routes.refresh, self.certificates.refresh):
+                try:
+                    await asyncio.to_thread(look)
+                except Exception:  # noqa: BLE001 (it must not be the last look)
+                    _log.exception("a changed file cannot be read")
+            self.measures.certificate_ends.set(self.certificates.ends)
+            await asyncio.sleep(FILES_EVERY_S)
 
 
 def _bind(
-    server: grpc.aio.Server, host: str, port: int, identity: Identity | None, option: str
+    server: grpc.aio.Server,
+    host: str,
+    port: int,
+    credentials: grpc.ServerCredentials | None,
+    option: str,
 ) -> None:
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        if identity is None:
+        if credentials is None:
             server.add_insecure_port(address)
         else:
-            credentials = grpc.ssl_server_credentials(
-                [(identity.key, identity.certificate)], identity.ca, require_client_auth=True
-            )
             server.add_secure_port(address, credentials)
     except RuntimeError:
         raise CannotStart(

@@ -67,6 +67,11 @@ class Measures:
         self.host_up = Gauge(
             "serving_host_up", "1 while calls to the party succeed", ["party"], **where
         )
+        self.certificate_ends = Gauge(
+            "serving_certificate_ends_seconds",
+            "When the certificate in force expires, since 1970; 0 without one",
+            **where,
+        )
         self.in_flight = Gauge("serving_in_flight", "Requests being answered", **where)
         self.refused = Counter("serving_refused", "Requests refused for overload", **where)
         self.hit_rate = Histogram(

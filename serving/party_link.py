@@ -146,7 +146,7 @@ class PartyLink:
     def __init__(
         self, party_id: str, found: tuple[Endpoint, ...], identity: Identity | None, most: int
     ) -> None:
-        self.party_id, self.addresses = party_id, found
+        self.party_id, self.addresses, self.identity = party_id, found, identity
         self.endpoints = [Way(endpoint, party_id, identity) for endpoint in found]
         self.most, self.under_way = most, 0
         self.last_s = 0.0

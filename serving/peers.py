@@ -11,15 +11,14 @@ import asyncio
 import base64
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from federation.certificate import Identity
 from federation.fate_serving import proxy_pb2 as pb
 from serving import packets, scoring
 from serving.calls import Call, HostAnswer, Part, Row
+from serving.certificates import Certificates
 from serving.codes import Code, ServingFault, of_host
 from serving.inference import host_fault
 from serving.measures import Measures
@@ -55,12 +54,12 @@ class Peers:
         self,
         settings: Settings,
         routes: RouteFile,
-        identity: Callable[[], Identity | None],
+        certificates: Certificates,
         measures: Measures,
         signer: Signer,
     ) -> None:
         self.settings, self.routes, self.measures = settings, routes, measures
-        self._identity, self._signer = identity, signer
+        self._certificates, self._signer = certificates, signer
         self._links: dict[str, PartyLink] = {}
         self._lanes: dict[tuple[ModelKey, ModelKey], Lane] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -180,13 +179,14 @@ class Peers:
         return answer
 
     def link(self, party_id: str) -> PartyLink:
-        """The way to a party, made anew when its routes have changed.
+        """The way to a party, made anew when its routes or our certificate have changed.
 
         Raises ServingFault (106) without a route.
         """
         found = self.routes.routes.to(party_id)
+        own = self._certificates.identity
         kept = self._links.get(party_id)
-        if kept is not None and kept.addresses == found:
+        if kept is not None and kept.addresses == found and kept.identity is own:
             return kept
         if kept is not None:
             del self._links[party_id]
@@ -199,7 +199,7 @@ class Peers:
                 f"no route to the serving of party {party_id}: add it to route_table.json under "
                 f'"{party_id}": {{"serving": [{{"ip": ..., "port": ...}}]}}',
             )
-        made = PartyLink(party_id, found, self._identity(), self.settings.in_flight_per_party)
+        made = PartyLink(party_id, found, own, self.settings.in_flight_per_party)
         self._links[party_id] = made
         return made
 

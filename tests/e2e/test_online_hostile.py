@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ from google.protobuf import json_format
 from federation.fate_serving import proxy_pb2 as pb
 from serving import codes
 from serving.calls import Call, Row
+from serving.certificates import Certificates
 from serving.codes import ServingFault
 from serving.measures import Measures
 from serving.party_auth import Config, Signer
@@ -52,7 +54,8 @@ class RouteTable:
 
 def guest(table):
     settings = Settings(home="/nowhere", party_ms=1500)
-    return Peers(settings, table, lambda: None, Measures(), Signer(Config(), required=False))
+    nobody = Certificates(Path("/nowhere"))
+    return Peers(settings, table, nobody, Measures(), Signer(Config(), required=False))
 
 
 def call(limit_s=2.0):

@@ -2,14 +2,18 @@
 
 import json
 import signal
+import socket
+import ssl
+import threading
+import time
 
 import grpc
 import pytest
 
 from federation import certificate
 from federation.fate_serving import proxy_pb2 as pb
-from tests.e2e import servings
-from tests.e2e.servings import MODEL_ID, Serving, features, post, request
+from tests.e2e import made_servings, servings
+from tests.e2e.servings import MODEL_ID, Serving, features, get, post, request
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -120,3 +124,71 @@ def test_management_needs_the_token(certified, world):
         )
         assert status == 401
         assert "admin.token" in told["error"]
+
+
+@pytest.fixture
+def renewable(tmp_path):
+    """A guest's and a host's serving whose certificates a test renews, and their authority."""
+    guest, host = made_servings.pair(tmp_path, {}, {})
+    certificate.init_ca(tmp_path / "ca")
+    for serving in (guest, host):
+        certificate.issue(tmp_path / "ca", servings.PARTIES[serving.role], serving.home / "certs")
+    endpoint = {"ip": "127.0.0.1", "port": host.party, "useSSL": True}
+    table = {"route_table": {"10000": {"serving": [endpoint]}}}
+    (guest.home / "serving" / "route_table.json").write_text(json.dumps(table))
+    for serving in (host, guest):
+        serving.start()
+        made_servings.load(serving)
+    made_servings.bind(guest, "1")
+    yield guest, host, tmp_path / "ca"
+    for serving in (guest, host):
+        serving.stop(signal.SIGKILL)
+
+
+def shown(host, folder):
+    """The certificate that a host's port for other parties shows now."""
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    context.check_hostname = False
+    context.load_cert_chain(folder / "party.pem", folder / "party.key")
+    context.set_alpn_protocols(["h2"])
+    with (
+        socket.create_connection(("127.0.0.1", host.party), timeout=5) as plain,
+        context.wrap_socket(plain) as secured,
+    ):
+        return secured.getpeercert(binary_form=True)
+
+
+def test_renewed_certificates_are_taken_up_and_no_request_fails(renewable):
+    guest, host, ca = renewable
+    before, stop, codes = shown(host, guest.home / "certs"), threading.Event(), []
+
+    def asking():
+        while not stop.wait(0.01):
+            told = post(f"{guest.url}/federation/v1/inference", made_servings.asked(len(codes)))[1]
+            codes.append(told["retcode"])
+
+    client = threading.Thread(target=asking)
+    client.start()
+    try:
+        for serving in (guest, host):
+            certificate.issue(ca, servings.PARTIES[serving.role], serving.home / "certs", days=9)
+        deadline = time.monotonic() + 20
+        while not all("was renewed" in (s.home / "log").read_text() for s in (guest, host)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        after = shown(host, guest.home / "certs")
+        answered = len(codes)
+        while len(codes) < answered + 50:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        stop.set()
+        client.join()
+    assert after != before
+    assert set(codes) == {0}
+    ends = [
+        float(line.split()[1])
+        for line in get(f"{guest.url}/metrics")[1].splitlines()
+        if line.startswith("serving_certificate_ends_seconds")
+    ]
+    assert 8 * 86400 < ends[0] - time.time() < 10 * 86400
