@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 WAKING = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT}
 GRACE_S = 8.0
+LOOK_AGAIN_S = 1.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S = 0.1, 10.0, 30.0
 
 
@@ -122,7 +123,7 @@ def supervise(settings: Settings) -> None:
                 child.check(now)
             pids = {c.process.name: c.child.pid for c in children if c.child}
             told = _tell(settings, msgspec.json.encode(pids), told)
-            taken = signal.sigtimedwait(WAKING, 1.0)
+            taken = signal.sigtimedwait(WAKING, _until_due(children, now))
     finally:
         until = time.monotonic() + GRACE_S
         for child in reversed(children):  # fateflow first: it must not see its workers die
@@ -130,6 +131,12 @@ def supervise(settings: Settings) -> None:
             child.wait(until)
         pid_file.unlink(missing_ok=True)
         (settings.run / "processes.json").unlink(missing_ok=True)
+
+
+def _until_due(children: list[Supervised], now: float) -> float:
+    """How long nothing has to be done, unless a signal comes."""
+    due = [child.restart_at - now for child in children if child.child is None]
+    return min([LOOK_AGAIN_S, *(max(wait, 0.01) for wait in due)])
 
 
 def _tell(settings: Settings, pids: bytes, told: bytes) -> bytes:

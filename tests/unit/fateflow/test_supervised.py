@@ -48,6 +48,16 @@ def test_a_child_that_dies_is_started_again_after_a_pause_that_grows(child):
     assert supervised.pause_s == 4 * FIRST_PAUSE_S
 
 
+def test_the_supervisor_sleeps_until_the_next_child_is_due(child):
+    alive, dead = child("import threading; threading.Event().wait()"), child("raise SystemExit(3)")
+    assert supervisor._until_due([alive, dead], time.monotonic()) == supervisor.LOOK_AGAIN_S
+    dead.child.wait(60)
+    now = time.monotonic()
+    dead.check(now)
+    assert supervisor._until_due([alive, dead], now) == pytest.approx(2 * FIRST_PAUSE_S)
+    assert 0 < supervisor._until_due([alive, dead], now + 60) < FIRST_PAUSE_S
+
+
 def test_a_child_that_cannot_be_started_is_tried_again_later(child, monkeypatch):
     supervised = child("raise SystemExit(3)")
     supervised.child.wait(60)
