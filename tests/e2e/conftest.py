@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,7 @@ class Node:
     gateway_port: int
     party: str = ""
     board_port: int = 0  # 0: without the board
+    told: str = ""
 
     def up(self) -> str:
         party = ["--party", self.party] if self.party else []
@@ -82,23 +85,18 @@ class Node:
         os.kill(self.pids()[process], signal.SIGKILL)
 
     def upload(self, file: Path, namespace: str, name: str) -> None:
-        conf = file.with_suffix(".upload.json")
-        conf.write_text(
-            json.dumps(
-                {
-                    "file": str(file),
-                    "head": 1,
-                    "partition": 2,
-                    "namespace": namespace,
-                    "table_name": name,
-                    "id_delimiter": ",",
-                }
-            )
-        )
-        reply = json.loads(
-            self.flow("--output", "json", "data", "upload", "-c", str(conf), "--drop").stdout
-        )
-        assert self.wait(reply["jobId"]) == "success"
+        self.upload_all(namespace, {name: file})
+
+    def upload_all(self, namespace: str, files: dict[str, Path]) -> None:
+        """Make tables of files that the server can read, all at once."""
+        conf = {"head": 1, "partition": 2, "id_delimiter": ",", "use_local_data": 0, "drop": 1}
+        begun = [
+            self.post("data/upload", file=str(file), namespace=namespace, table_name=name, **conf)
+            for name, file in files.items()
+        ]
+        for reply in begun:
+            assert reply["retcode"] == 0, reply
+            assert self.wait(reply["jobId"]) == "success", reply
 
     def submit(self, dsl: dict, conf: dict) -> dict:
         return self.post("job/submit", job_dsl=dsl, job_runtime_conf=conf)
@@ -131,13 +129,24 @@ def world(node, tmp_path_factory):
     return servings.trained(node, tmp_path_factory.mktemp("online"))
 
 
-@pytest.fixture
-def own_node(tmp_path):
-    """A standalone site that a test may hurt."""
-    site = Node(tmp_path / "site", free_port(), free_port())
-    site.up()
+@pytest.fixture(scope="package")
+def rough_node(tmp_path_factory):
+    """A standalone site with a board and two tables, for tests that kill its processes or restart
+    it; each leaves it up. ``told`` is what its first start printed."""
+    folder = tmp_path_factory.mktemp("rough")
+    site = Node(folder / "site", free_port(), free_port(), board_port=free_port())
+    site.told = site.up()
+    write_parties(folder)
+    site.upload_all("e2e", {role: folder / f"{role}.csv" for role in ("guest", "host")})
     yield site
     site.down()
+
+
+def at_once(*calls: Callable[[], object]) -> list[object]:
+    """What the calls return, made in threads; the first exception, once all have ended."""
+    with ThreadPoolExecutor(len(calls)) as threads:
+        begun = [threads.submit(call) for call in calls]
+    return [one.result() for one in begun]
 
 
 def write_parties(

@@ -13,8 +13,11 @@ from tests.e2e.conftest import vertical_job, write_parties
 def data(node, tmp_path_factory):
     folder = tmp_path_factory.mktemp("parties")
     write_parties(folder)
-    for role in ("guest", "host"):
-        node.upload(folder / f"{role}.csv", "e2e", role)
+    node.upload(folder / "host.csv", "e2e", "host")
+    about = {"file": "guest.csv", "namespace": "e2e", "table_name": "guest"}
+    about |= {"head": 1, "partition": 2, "id_delimiter": ","}
+    (folder / "upload.json").write_text(json.dumps(about))
+    node.flow("data", "upload", "-c", str(folder / "upload.json"), "--drop", "--wait")
     return folder
 
 
