@@ -314,7 +314,9 @@ class ServingVersion(msgspec.Struct, frozen=True, kw_only=True):
 class ServingPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What a service does about a host that does not answer, and about features that lack."""
 
-    fallback: Literal["fail", "guest_only", "default"] = "fail"
+    fallback: Literal["fail", "cache", "guest_only", "default"] = "fail"
+    fallback_s: float = 300.0
+    reuse_s: float = 0.0
     host_constant: float = 0.0
     default_score: float = 0.0
     missing: Literal["offline", "error", "threshold"] = "offline"

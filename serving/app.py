@@ -79,7 +79,9 @@ class Serving:
         self.life = ModelLife(
             settings, self.registry, Store(root), self.peers, self.limits, self.measures
         )
-        self.inference = Inference(self.registry, self.peers, self.limits, self.measures)
+        self.inference = Inference(
+            self.registry, self.peers, self.limits, self.measures, settings.kept_answers
+        )
         self.adapter = (
             adapters.build(settings.adapter, settings.adapter_options, demo=settings.demo)
             if settings.adapter

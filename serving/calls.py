@@ -61,16 +61,20 @@ class Answer(msgspec.Struct, kw_only=True):
 
 
 class Part(msgspec.Struct, kw_only=True):
-    """What a host answered for one row. data: {component name: its contribution}."""
+    """What a host answered for one row. data: {component name: its contribution}. is_ours: the code
+    says what kept us from an answer, and is none of the host's."""
 
     code: int = 0
     message: str = ""
     data: dict[str, Any] = {}
+    is_ours: bool = False
 
 
 class HostAnswer(msgspec.Struct, kw_only=True):
     """A host's answer for a call. rows: one for each; where ``columns`` is given, their data is
-    in there instead, for all rows at once."""
+    in there instead, for all rows at once. is_earlier: it is of an earlier call, as the host does
+    not answer."""
 
     rows: list[Part]
     columns: dict[str, Any] | None = None
+    is_earlier: bool = False

@@ -54,6 +54,17 @@ def of_host(code: int) -> int:
     return int(f"2{code}")
 
 
+ABSENT = frozenset(
+    (
+        Code.NETWORK,
+        Code.GUEST_ROUTE,
+        Code.OVERLOAD,
+        *(of_host(code) for code in (Code.NO_MODEL, Code.STOPPING, Code.OVERLOAD, Code.NETWORK)),
+    )
+)
+"""Failures of a host as a whole, for which a service's fallback may stand in."""
+
+
 def label(code: int) -> str:
     """A code as the label of a counter: what another party made up must not become one each."""
     text = str(code)

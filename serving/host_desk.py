@@ -65,9 +65,11 @@ class HostDesk:
         """proof: a certificate or a signature must say whose a packet is."""
         self.settings, self.registry, self.routes = settings, registry, routes
         self.signer, self.limits = signer, limits
-        self.adapter: Adapter | None = adapter and FeatureCache(
-            adapter, settings.cache_entries, settings.cache_ms, settings.adapter_ms
-        )
+        self.features: FeatureCache | None = None
+        if adapter is not None:
+            self.features = FeatureCache(
+                adapter, settings.cache_entries, settings.cache_ms, settings.adapter_ms
+            )
         self.stopping, self.proof = False, proof
         self._comparing = asyncio.Lock()
 
@@ -146,7 +148,7 @@ class HostDesk:
     async def _found(self, model: Loaded, asked: Asked) -> HostAnswer:
         columns = scoring.columns(model)
         limit = self.settings.adapter_ms / 1000
-        found = await fetched(self.adapter, asked.ids, columns, limit)
+        found = await fetched(self.features, asked.ids, columns, limit)
         found = [
             missing("this host") if check and not row.code and not row.features else row
             for row, check in zip(found, asked.checks, strict=True)

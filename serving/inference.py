@@ -11,31 +11,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from serving import codes, scoring
-from serving.calls import Answer, Call, HostAnswer, Row
+from serving.calls import Answer, Call, HostAnswer
 from serving.codes import Code, ServingFault, of_host
+from serving.kept_answers import KeptAnswers, Peers
 from serving.limits import Limits
 from serving.measures import Measures
-from serving.registry import Binding, Loaded, Registry, Remote
+from serving.registry import Binding, Loaded, Registry
 
 LONG_ROWS = 2000
 """Rows from which a computation leaves the event loop, so that others are not held up."""
 
 
+MOST_KEPT = 10_000
+
 MOST_SHADOWS = 64
 """Comparisons with shadow versions under way together."""
-
-ABSENT = frozenset(
-    (
-        Code.NETWORK,
-        Code.GUEST_ROUTE,
-        Code.OVERLOAD,
-        *(of_host(code) for code in (Code.NO_MODEL, Code.STOPPING, Code.OVERLOAD, Code.NETWORK)),
-    )
-)
-"""Failures of a host as a whole, for which a service's fallback may stand in."""
 
 
 def of_several(last: ServingFault, hosts: dict[str, dict[str, Any]]) -> ServingFault:
@@ -46,25 +39,20 @@ def of_several(last: ServingFault, hosts: dict[str, dict[str, Any]]) -> ServingF
     return ServingFault(last.code, told, hosts)
 
 
-class Peers(Protocol):
-    """Other parties' servings."""
-
-    async def ask(
-        self, model: Loaded, remote: Remote, call: Call, rows: list[Row], *, batching: bool
-    ) -> HostAnswer:
-        """What a host contributes to each row, in their order.
-
-        Raises ServingFault: 105 if it did not answer in time, 2xxx with the host's code.
-        """
-
-
 class Inference:
     """Answers requests of one process."""
 
     def __init__(
-        self, registry: Registry, peers: Peers, limits: Limits, measures: Measures
+        self,
+        registry: Registry,
+        peers: Peers,
+        limits: Limits,
+        measures: Measures,
+        kept_answers: int = MOST_KEPT,
     ) -> None:
+        """kept_answers: of hosts, for each model whose service may use them again."""
         self.registry, self.peers = registry, peers
+        self.kept = KeptAnswers(peers, kept_answers)
         self.limits, self.measures = limits, measures
         self._shadows: set[asyncio.Task[None]] = set()
 
@@ -93,9 +81,7 @@ class Inference:
     async def _scored(self, model: Loaded, binding: Binding, call: Call) -> Answer:
         policy = binding.policy
         asking = [
-            asyncio.ensure_future(
-                self.peers.ask(model, remote, call, call.rows, batching=policy.micro_batching)
-            )
+            asyncio.ensure_future(self.kept.ask(model, remote, call, policy))
             for remote in model.remotes
         ]
         started = time.perf_counter()
@@ -108,7 +94,9 @@ class Inference:
             raise
         self.measures.stages.labels("local").observe(time.perf_counter() - started)
         parts, fault = await self._gathered(model, asking)
-        if fault is not None and (policy.fallback == "fail" or fault.code not in ABSENT):
+        if fault is not None and (
+            policy.fallback in ("fail", "cache") or fault.code not in codes.ABSENT
+        ):
             raise fault
         quick = quick and not model.plan.is_sealed
         answer: Answer = await _computed(

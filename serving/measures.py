@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from serving import codes
+from serving.cache import Lookups
 
 BUCKETS_S = (0.001, 0.002, 0.003, 0.004, 0.006, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 KEPT_SECONDS = 3600
@@ -74,6 +75,12 @@ class Measures:
         )
         self.in_flight = Gauge("serving_in_flight", "Requests being answered", **where)
         self.refused = Counter("serving_refused", "Requests refused for overload", **where)
+        self.lookups = Counter(
+            "serving_cache_lookups",
+            "Features, or answers of hosts, that were at hand (hit) or were asked for (miss)",
+            ["cache", "outcome"],
+            **where,
+        )
         self.hit_rate = Histogram(
             "serving_feature_hit_ratio",
             "Part of the model's features that a request brought",
@@ -96,6 +103,7 @@ class Measures:
             **where,
         )
         self._history: dict[str, deque[Second]] = {}
+        self._looked_up: dict[str, Lookups] = {}
 
     def answered(self, service: str, version: str, code: int, seconds: float, rows: int) -> None:
         self.requests.labels(service, version, codes.label(code)).inc()
@@ -136,6 +144,13 @@ class Measures:
         source = f"S_{service}"
         now = int(time.time() * 1000)
         return self.history(source, now - 120_000, now)
+
+    def looked_up_are(self, cache: str, total: Lookups) -> None:
+        """total: since the start."""
+        before = self._looked_up.get(cache, Lookups())
+        self.lookups.labels(cache, "hit").inc(total.hits - before.hits)
+        self.lookups.labels(cache, "miss").inc(total.misses - before.misses)
+        self._looked_up[cache] = Lookups(total.hits, total.misses)
 
     def refused_are(self, total: int) -> None:
         """total: since the start."""

@@ -65,13 +65,20 @@ class Peers:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def ask(
-        self, model: Loaded, remote: Remote, call: Call, rows: list[Row], *, batching: bool
+        self,
+        model: Loaded,
+        remote: Remote,
+        call: Call,
+        rows: list[Row],
+        *,
+        batching: bool,
+        columns: bool = True,
     ) -> HostAnswer:
-        """See ``inference.Peers``."""
+        """See ``kept_answers.Peers``."""
         alone = len(rows) > 1 or call.size > LARGE_CALL or self.settings.micro_batch_rows < 2
         if batching and not alone:
             return HostAnswer(rows=[await self._lane(model, remote).put(call, rows[0])])
-        return await self.send(model, remote, call, rows, columns=len(rows) > 1)
+        return await self.send(model, remote, call, rows, columns=columns and len(rows) > 1)
 
     async def send(
         self,

@@ -35,7 +35,7 @@ class Remote(msgspec.Struct, frozen=True):
     key: ModelKey
 
 
-class Loaded(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class Loaded(msgspec.Struct, frozen=True, kw_only=True, eq=False, weakref=True):
     """A model ready to answer. plan: a compiled ``serving.plans`` plan. tested: what its self-test
     compared, in words. kept: rows of the training, for the comparison when it is bound."""
 
@@ -54,13 +54,17 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How a service treats what is missing.
 
-    fallback: what to answer when a host does not: ``fail``; ``guest_only`` takes ``host_constant``
-    for every host's part; ``default`` answers ``default_score``. missing: features of the guest
+    fallback: what to answer when a host does not: ``fail``; ``cache`` takes its last answer for the
+    same ids if that is no older than ``fallback_s``; ``guest_only`` takes ``host_constant`` for
+    every host's part; ``default`` answers ``default_score``. reuse_s: so long a host's answer is
+    taken again without asking. missing: features of the guest
     that a request lacks: ``offline`` treats them as training's predict does, ``error`` refuses the
     row, ``threshold`` refuses it below ``least_hit_rate``. pin: requests may name a version.
     """
 
-    fallback: Literal["fail", "guest_only", "default"] = "fail"
+    fallback: Literal["fail", "cache", "guest_only", "default"] = "fail"
+    fallback_s: float = 300.0
+    reuse_s: float = 0.0
     host_constant: float = 0.0
     default_score: float = 0.0
     missing: Literal["offline", "error", "threshold"] = "offline"

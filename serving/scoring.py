@@ -143,8 +143,12 @@ def merged(
                     remote.party_id, len(rows), policy.host_constant
                 )
                 continue
+            if answer.is_earlier:
+                fallback = policy.fallback
             for i, part in enumerate(answer.rows):
-                if part.code:
+                if part.is_ours:
+                    problems[i] = Problem(part.code, part.message)
+                elif part.code:
                     told = f"host return code {part.code} host msg :{part.message}"
                     if len(model.remotes) > 1:
                         told = f"{told} (of host {remote.party_id})"

@@ -24,7 +24,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     other parties' servings. host: where the first two listen. party_host: where the third does.
 
     key: what clients must send as ``Authorization: Bearer`` where it is set. adapter: where a
-    host's features come from (``serving.adapters``). route_table: FATE's file.
+    host's features come from (``serving.adapters``). route_table: FATE's file. cache_entries,
+    cache_ms: of a host's features. kept_answers: of hosts, for each model whose service takes them
+    again.
 
     reveal_distances: k-means may be served, in which guests learn every row's distances to the
     centroids in the host's columns. managers: networks, beside this machine, whose gRPC calls may
@@ -57,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     transfer_url: str = ""
     cache_entries: int = 0
     cache_ms: int = 30_000
+    kept_answers: int = 10_000
     print_input: bool = False
     print_output: bool = False
     lame_duck_ms: int = 2000

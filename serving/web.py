@@ -220,6 +220,9 @@ class Web:
 
     async def metrics(self, _: Request) -> Response:
         self.measures.in_flight.set(self.limits.in_flight)
+        self.measures.looked_up_are("answers", self.inference.kept.lookups)
+        if self.desk.features is not None:
+            self.measures.looked_up_are("features", self.desk.features.lookups)
         self.measures.refused_are(self.limits.refused + self.desk.limits.refused)
         return Response(self.measures.exposition(), media_type="text/plain; version=0.0.4")
 

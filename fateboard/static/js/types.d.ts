@@ -446,7 +446,9 @@ export interface ServingParty {
 }
 
 export interface ServingPolicy {
-  fallback?: "default" | "fail" | "guest_only";
+  fallback?: "cache" | "default" | "fail" | "guest_only";
+  fallback_s?: number;
+  reuse_s?: number;
   host_constant?: number;
   default_score?: number;
   missing?: "error" | "offline" | "threshold";

@@ -266,8 +266,8 @@ def test_a_lookup_that_never_ends_is_nobodys_for_long():
     cache = FeatureCache(Hanging(), 10, 60_000, 50)
     rows = asyncio.run(cache.fetch([{"id": 1}], ["x"]))
     assert rows[0].code == Code.FEATURE
-    assert cache._under_way == {}
-    assert not cache._rows
+    assert cache._rows._under_way == {}
+    assert not cache._rows._values
 
 
 def test_a_broken_csv_leaves_the_features_in_force(tmp_path):

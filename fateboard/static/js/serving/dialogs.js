@@ -63,6 +63,7 @@ function WeightTable({ models, weights, setWeights }) {
 function PolicyFields({ policy, set }) {
   const fallbacks = [
     { id: "fail", label: t("serving.fallback.fail") },
+    { id: "cache", label: t("serving.fallback.cache") },
     { id: "guest_only", label: t("serving.fallback.guest_only") },
     { id: "default", label: t("serving.fallback.default") },
   ];
@@ -74,6 +75,7 @@ function PolicyFields({ policy, set }) {
   return html`<div class="sv-policy">
     <div class="row row-wrap">
       <${Select} label=${t("serving.fallback")} value=${policy.fallback} options=${fallbacks} onChange=${(/** @type {any} */ fallback) => set({ fallback })} />
+      ${policy.fallback === "cache" && html`<${NumberField} min=${0} step="any" unit="s" label=${t("serving.fallback_s")} value=${policy.fallback_s ?? 300} onInput=${(/** @type {number} */ fallback_s) => set({ fallback_s })} />`}
       ${policy.fallback === "guest_only" && html`<${NumberField} step="any" label=${t("serving.host_constant")} value=${policy.host_constant ?? 0} onInput=${(/** @type {number} */ host_constant) => set({ host_constant })} />`}
       ${policy.fallback === "default" && html`<${NumberField} step="any" label=${t("serving.default_score")} value=${policy.default_score ?? 0} onInput=${(/** @type {number} */ default_score) => set({ default_score })} />`}
     </div>
@@ -82,6 +84,7 @@ function PolicyFields({ policy, set }) {
       ${policy.missing === "threshold" && html`<${NumberField} min=${0} max=${100} step="any" unit="%" label=${t("serving.least")} value=${(policy.least_hit_rate ?? 0) * 100}
         onInput=${(/** @type {number} */ value) => set({ least_hit_rate: value / 100 })} />`}
     </div>
+    <${NumberField} min=${0} step="any" unit="s" label=${t("serving.reuse_s")} value=${policy.reuse_s ?? 0} onInput=${(/** @type {number} */ reuse_s) => set({ reuse_s })} />
     <${Toggle} label=${t("serving.pin")} on=${policy.pin === true} onChange=${(/** @type {boolean} */ pin) => set({ pin })} />
     <${Toggle} label=${t("serving.micro_batching")} on=${policy.micro_batching !== false} onChange=${(/** @type {boolean} */ micro_batching) => set({ micro_batching })} />
   </div>`;

@@ -31,8 +31,9 @@ export function Components({ components }) {
   </span>`;
 }
 
-/** @param {{fallback?: string, host_constant?: number, default_score?: number}} policy */
+/** @param {{fallback?: string, fallback_s?: number, host_constant?: number, default_score?: number}} policy */
 export function fallbackWords(policy) {
+  if (policy.fallback === "cache") return t("serving.fallback.cache_of", { seconds: policy.fallback_s ?? 300 });
   if (policy.fallback === "guest_only") return t("serving.fallback.guest_only_of", { value: policy.host_constant ?? 0 });
   if (policy.fallback === "default") return t("serving.fallback.default_of", { value: policy.default_score ?? 0 });
   return t("serving.fallback.fail");
