@@ -1,5 +1,5 @@
 """One JSON line a request: who asked for what, what became of it, how long it took. Features and
-scores are not in it unless the operator switched that on."""
+scores are not in it unless the operator switched that on; what hosts contribute never is."""
 
 from __future__ import annotations
 
@@ -52,6 +52,33 @@ class AccessLog:
             told["input"] = [row.features for row in call.rows]
         if self._outputs:
             told["output"] = [row.data for row in answer.rows]
+        self._append(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE))
+
+    def asked(
+        self,
+        party: str,
+        *,
+        case_id: str,
+        version: str,
+        rows: int,
+        code: int,
+        message: str,
+        seconds: float,
+    ) -> None:
+        """Another party's call. party: "" of one that may not ask."""
+        told: dict[str, Any] = {
+            "time": round(time.time(), 3),
+            "door": "party",
+            "party": party,
+            "case": case_id,
+            "code": code,
+            "ms": round(seconds * 1000, 3),
+            "rows": rows,
+        }
+        if version:
+            told["version"] = version
+        if message:
+            told["message"] = message[:300]
         self._append(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:

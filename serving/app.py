@@ -23,6 +23,7 @@ from serving import adapters, grpc_doors, grpc_gate, http_server
 from serving.access_log import AccessLog
 from serving.certificates import Certificates
 from serving.grpc_gate import Gate
+from serving.guest_calls import GuestCalls
 from serving.host_desk import HostDesk
 from serving.inference import Inference
 from serving.limits import Limits
@@ -87,6 +88,9 @@ class Serving:
             if settings.adapter
             else None
         )
+        self.access = AccessLog(
+            root / "logs", inputs=settings.print_input, outputs=settings.print_output
+        )
         self.desk = HostDesk(
             settings,
             self.registry,
@@ -94,10 +98,8 @@ class Serving:
             signer,
             self.desk_limits,
             self.adapter,
+            GuestCalls(self.limits, self.measures, self.access),
             proof=identity is not None,
-        )
-        self.access = AccessLog(
-            root / "logs", inputs=settings.print_input, outputs=settings.print_output
         )
         unary_allowed = signer.required or (identity is None and settings.host in _LOOPBACK)
         self.web = Web(

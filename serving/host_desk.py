@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from serving.cache import FeatureCache
 from serving.calls import HostAnswer, Part
 from serving.codes import Code, ServingFault
 from serving.fate_json import check_depth
+from serving.guest_calls import GuestCalls, Seen
 from serving.limits import Limits
 from serving.party_auth import Signer
 from serving.registry import Loaded, ModelKey, Registry
@@ -59,12 +61,14 @@ class HostDesk:
         signer: Signer,
         limits: Limits,
         adapter: Adapter | None,
+        calls: GuestCalls,
         *,
         proof: bool = False,
     ) -> None:
-        """proof: a certificate or a signature must say whose a packet is."""
+        """calls: counted, logged and limited by rates there. proof: a certificate or a signature
+        must say whose a packet is."""
         self.settings, self.registry, self.routes = settings, registry, routes
-        self.signer, self.limits = signer, limits
+        self.signer, self.limits, self.calls = signer, limits, calls
         self.features: FeatureCache | None = None
         if adapter is not None:
             self.features = FeatureCache(
@@ -79,23 +83,42 @@ class HostDesk:
         """Never raises ServingFault: failures are in the body. certified: the party that the
         connection's certificate names, "" in plaintext. turn: returns when its work may begin."""
         reply = pb.Packet(header=packet.header)
+        if self.limits.full:  # neither counted by party nor logged: a flood must cost little
+            self.limits.refused += 1
+            reply.body.value = packets.fault_answer(self.limits.fault())
+            return reply
+        started, seen = time.perf_counter(), Seen(command=packet.header.command.name[:40])
         try:
-            if self.limits.full:
-                self.limits.refused += 1
-                raise self.limits.fault()
-            model = self._admitted(packet, certified)
-            asked = read(packet, self.settings.most_rows)
-            with self.limits.one():
-                if turn is not None:
-                    await turn()
-                if asked.compares:
-                    reply.body.value = await self._kept(model, asked)
-                else:
-                    reply.body.value = _told(asked, await self._found(model, asked))
+            seen.model = model = self._admitted(packet, certified)
+            seen.party = packet.header.src.partyId
+            reply.body.value = await self._answered(model, packet, turn, seen)
         except ServingFault as fault:
             on_the_way = fault.code in (Code.AUTHENTICATION, Code.NO_ROUTE)
             reply.body.value = packets.fault_answer(fault, on_the_way=on_the_way)
+            seen.code, seen.message = fault.code, str(fault)
+        self.calls.tell(seen, time.perf_counter() - started)
         return reply
+
+    async def _answered(
+        self,
+        model: Loaded,
+        packet: pb.Packet,
+        turn: Callable[[], Awaitable[None]] | None,
+        seen: Seen,
+    ) -> bytes:
+        """Raises ServingFault."""
+        asked = read(packet, self.settings.most_rows)
+        seen.case_id, seen.rows = asked.case_id, len(asked.ids)
+        self.calls.check_rate(model, len(asked.ids))
+        with self.limits.one():
+            if turn is not None:
+                await turn()
+            if asked.compares:
+                return await self._kept(model, asked)
+            found = await self._found(model, asked)
+        if asked.single:
+            seen.code, seen.message = found.rows[0].code, found.rows[0].message
+        return _told(asked, found)
 
     async def _kept(self, model: Loaded, asked: Asked) -> bytes:
         if model.key not in self.registry.snapshot.models:
@@ -148,7 +171,9 @@ class HostDesk:
     async def _found(self, model: Loaded, asked: Asked) -> HostAnswer:
         columns = scoring.columns(model)
         limit = self.settings.adapter_ms / 1000
+        started = time.perf_counter()
         found = await fetched(self.features, asked.ids, columns, limit)
+        self.calls.measures.stages.labels("features").observe(time.perf_counter() - started)
         found = [
             missing("this host") if check and not row.code and not row.features else row
             for row, check in zip(found, asked.checks, strict=True)

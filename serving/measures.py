@@ -7,7 +7,14 @@ import time
 from collections import deque
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 
 from serving import codes
 from serving.cache import Lookups
@@ -34,6 +41,7 @@ class Measures:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         where: Any = {"registry": self.registry}
         self.requests = Counter(
             "serving_requests", "Requests answered", ["service", "version", "code"], **where
@@ -50,6 +58,19 @@ class Measures:
             "Rows of a request",
             ["service"],
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 300),
+            **where,
+        )
+        self.party_requests = Counter(
+            "serving_party_requests",
+            "Calls of other parties answered",
+            ["party", "version", "code"],
+            **where,
+        )
+        self.party_seconds = Histogram(
+            "serving_party_request_seconds",
+            "From another party's call to its answer",
+            ["party", "version"],
+            buckets=BUCKETS_S,
             **where,
         )
         self.stages = Histogram(
@@ -109,6 +130,11 @@ class Measures:
         self.requests.labels(service, version, codes.label(code)).inc()
         self.seconds.labels(service, version).observe(seconds)
         self.rows.labels(service).observe(rows)
+
+    def answered_party(self, party: str, version: str, code: int, seconds: float) -> None:
+        """A call of another party; "" of one that may not ask."""
+        self.party_requests.labels(party, version, codes.label(code)).inc()
+        self.party_seconds.labels(party, version).observe(seconds)
 
     def record(self, source: str, code: int, seconds: float, *, blocked: bool = False) -> None:
         """One call of an interface (``I_...``) or a model (``M_...``), for queryMetrics."""

@@ -10,12 +10,15 @@ import pytest
 
 from federation.fate_serving import proxy_pb2 as pb
 from serving import fetching, scoring
-from serving.adapters import Fetched
+from serving.access_log import AccessLog
+from serving.adapters import Fetched, missing
 from serving.calls import HostAnswer, Part
 from serving.codes import Code, ServingFault
 from serving.fetching import Source, fetch
+from serving.guest_calls import GuestCalls
 from serving.host_desk import HostDesk
 from serving.limits import Limits
+from serving.measures import Measures
 from serving.party_auth import Config, Signer
 from serving.registry import Loaded, ModelKey, Registry, Remote, Snapshot
 from serving.routes import Routes
@@ -42,7 +45,7 @@ class Features:
 
 
 @pytest.fixture
-def desk(monkeypatch):
+def desk(monkeypatch, tmp_path):
     def contributions(model, rows, **_):
         return HostAnswer(rows=[Part(data={"lr_0": {"score": 1.5}}) for _ in rows])
 
@@ -59,7 +62,15 @@ def desk(monkeypatch):
     )
     registry = Registry(Snapshot().with_model(loaded))
     signer = Signer(Config(), required=False)
-    return HostDesk(Settings(home="/no"), registry, Table(), signer, Limits(4), Features())
+    return HostDesk(
+        Settings(home="/no"),
+        registry,
+        Table(),
+        signer,
+        Limits(4),
+        Features(),
+        GuestCalls(Limits(4), Measures(), AccessLog(tmp_path)),
+    )
 
 
 def packet(body, command="federatedInference", source="9999", operator="216", key=HOST):
@@ -128,6 +139,58 @@ def test_a_certificate_that_names_no_party_proves_nothing(desk):
     desk.proof = True
     assert asked(desk, packet(SINGLE), "")["retcode"] == 629
     assert asked(desk, packet(SINGLE), "9999")["retcode"] == 0
+
+
+def logged(desk):
+    return [json.loads(line) for line in desk.calls.access.path.read_text().splitlines()]
+
+
+def test_a_host_counts_and_logs_whose_calls_it_answers_and_no_value(desk):
+    asked(desk, packet({"caseId": "c-1", "sendToRemoteFeatureData": {"id": "secret-7"}}))
+    asked(desk, packet(SINGLE, source="9998"))
+    two = [{"index": i, "sendToRemoteFeatureData": {"id": str(i)}} for i in range(2)]
+    asked(desk, packet({"caseId": "c-3", "batchDataList": two}, command="batch"))
+    first, second, third = logged(desk)
+    assert {k: first[k] for k in ("door", "party", "case", "code", "rows", "version")} == {
+        "door": "party", "party": "9999", "case": "c-1", "code": 0, "rows": 1, "version": "1",
+    }  # fmt: skip
+    assert (second["party"], second["code"], third["rows"]) == ("", 129, 2)
+    assert "secret-7" not in desk.calls.access.path.read_text()
+    told = desk.calls.measures.exposition().decode()
+    assert 'serving_party_requests_total{code="0",party="9999",version="1"} 2.0' in told
+    assert 'serving_party_requests_total{code="129",party="",version=""} 1.0' in told
+    assert 'serving_party_request_seconds_count{party="9999",version="1"} 2.0' in told
+    assert 'serving_stage_seconds_count{stage="features"} 2.0' in told
+    assert "process_resident_memory_bytes" in told
+    seconds = desk.calls.measures.history("M_1_host#10000#m", 0, 10**14)
+    assert sum(second["successQps"] for second in seconds) == 2
+
+
+def test_a_row_that_fails_is_the_code_of_a_single_call(desk, monkeypatch):
+    async def fetch(self, ids, columns):
+        return [missing("table") for _ in ids]
+
+    monkeypatch.setattr(Features, "fetch", fetch)
+    asked(desk, packet(SINGLE))
+    assert logged(desk)[0]["code"] == 113
+    assert b'code="113",party="9999"' in desk.calls.measures.exposition()
+
+
+def test_an_operators_rate_holds_for_guests_and_counts_the_rows_of_batches(desk):
+    desk.calls.rates.set_rate("M_1_host#10000#m", 3)
+    rows = [{"index": i, "sendToRemoteFeatureData": {"id": "1"}} for i in range(2)]
+    batch = packet({"caseId": "c", "batchDataList": rows}, command="batch")
+    codes = [asked(desk, sent)["retcode"] for sent in (batch, packet(SINGLE), packet(SINGLE))]
+    assert codes == [0, 0, 124]
+    told = desk.calls.measures.exposition().decode()
+    assert 'serving_party_requests_total{code="124",party="9999",version="1"} 1.0' in told
+
+
+def test_calls_that_have_no_room_cost_no_line_and_no_label(desk):
+    desk.limits.in_flight = desk.limits.most
+    assert asked(desk, packet(SINGLE))["retcode"] == 124
+    assert desk.limits.refused == 1
+    assert logged(desk) == []
 
 
 def test_a_version_that_was_unloaded_answers_guests_for_a_while_and_no_comparison(desk):

@@ -1,0 +1,96 @@
+"""What operators see and do: a host's log and counters, its rates, an orderly end under load."""
+
+import json
+import signal
+import threading
+import time
+import urllib.error
+
+import pytest
+
+from tests.e2e import made_servings
+from tests.e2e.made_servings import asked, key
+from tests.e2e.servings import get, post
+
+pytestmark = pytest.mark.timeout(200)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    guest, host = made_servings.pair(tmp_path, {"lame_duck_ms": 1000}, {})
+    for serving in (host, guest):
+        serving.start()
+        made_servings.load(serving)
+    made_servings.bind(guest, "1")
+    yield guest, host
+    for serving in (guest, host):
+        serving.stop(signal.SIGKILL)
+
+
+def ask(guest, row, **head):
+    body = asked(row)
+    body["head"] |= head
+    return post(f"{guest.url}/federation/v1/inference", body)[1]
+
+
+def lines(serving):
+    text = (serving.home / "serving" / "logs" / "access.log").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_host_sees_who_asked_and_limits_how_often(pair):
+    guest, host = pair
+    before = len(lines(host))  # of the bind
+    for row in range(5):
+        assert ask(guest, row, caseId=f"case-{row}")["retcode"] == 0
+    found = lines(host)[before:]
+    assert [(one["party"], one["case"], one["code"]) for one in found] == [
+        ("9999", f"case-{row}", 0) for row in range(5)
+    ]
+    told = get(f"{host.url}/metrics")[1]
+    assert 'serving_party_requests_total{code="0",party="9999",version="1"}' in told
+    model = key("host", "1")
+    source = f"M_{model['version']}_{model['namespace']}"
+    assert host.manage("rate", source=source, rows_per_second=2)[0] == 200
+    codes = [ask(guest, row)["retcode"] for row in range(8)]
+    assert codes[:2] == [0, 0]
+    assert 2124 in codes
+    assert set(codes) == {0, 2124}
+
+
+def test_a_serving_that_is_stopped_answers_all_it_took_before_it_was_not_ready(pair):
+    guest, _ = pair
+    outcomes, done = [], threading.Event()
+
+    def asking():
+        while not done.is_set():
+            sent = time.monotonic()
+            try:
+                code = ask(guest, 3)["retcode"]
+            except (urllib.error.URLError, ConnectionError) as error:
+                code = str(getattr(error, "reason", error))
+            outcomes.append((sent, code))
+            time.sleep(0.005)
+
+    clients = [threading.Thread(target=asking) for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        time.sleep(0.5)
+        ended = time.monotonic()
+        guest.process.send_signal(signal.SIGTERM)
+        while get(f"{guest.url}/v2/health/ready")[0] == 200:
+            assert time.monotonic() - ended < 5
+        unready = time.monotonic()
+        guest.process.wait(10)
+        took = time.monotonic() - ended
+    finally:
+        done.set()
+        for client in clients:
+            client.join()
+    before = [code for sent, code in outcomes if sent < unready]
+    lame = [code for sent, code in outcomes if unready <= sent < unready + 0.7]
+    assert len(before) > 20
+    assert set(before) == set(lame) == {0}  # balancers need a moment to see it
+    assert {code for _, code in outcomes if isinstance(code, int)} <= {0, 111}
+    assert took < 10
