@@ -29,6 +29,8 @@ from benchmarks._site import Site, free_port
 
 N_ROWS, N_GUEST, N_HOST = 5000, 20, 20
 BATCH = 300
+CROWD = 1000
+"""Connections under too much load: several times what a serving works on at once."""
 MODEL_ID = "arbiter-10000#guest-9999#host-10000#model"
 SINGLE_PARTY = """
 import sys
@@ -63,10 +65,11 @@ def main(seconds: float = 15.0) -> None:
         stack.callback(site.down)
         site.up()
         versions = trained(site, x, y, home)
-        url = stack.enter_context(servings(site, home, versions))
+        running = servings(site, home, versions)
+        url = stack.enter_context(running)
         floor = stack.enter_context(single_party(home, x, y))
         print(f"{seconds:.0f} s a case, both parties and the load on {os.cpu_count()} cores")
-        cases(url, floor, home, x, seconds)
+        cases(url, floor, home, x, seconds, running.processes[-1].pid)
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
@@ -197,7 +200,7 @@ class single_party:  # noqa: N801 (as above)
         self.process.wait()
 
 
-def cases(url: str, floor: str, home: Path, x: np.ndarray, seconds: float) -> None:
+def cases(url: str, floor: str, home: Path, x: np.ndarray, seconds: float, pid: int) -> None:
     single, batch = f"{url}/federation/v1/inference", f"{url}/federation/v1/batchInference"
     for service, rate, bar in (
         ("lr", 300, "p50 4, p99 15"),
@@ -216,11 +219,12 @@ def cases(url: str, floor: str, home: Path, x: np.ndarray, seconds: float) -> No
     for service, bar in (("lr", 20_000), ("trees", 5_000)):
         per_s = rows_per_second(batch, [batched(service, x, i) for i in range(10)], seconds)
         print(f"{service:6} batches of {BATCH}: {per_s:,.0f} rows/s  (bar {bar:,})")
-    overload(home, single, [request("lr", x, i) for i in range(500)], seconds)
+    overload(home, single, [request("lr", x, i) for i in range(500)], seconds, pid)
 
 
-def overload(home: Path, url: str, bodies: list[bytes], seconds: float) -> None:
-    """Find the rate that is just sustained, then offer twice and five times as much."""
+def overload(home: Path, url: str, bodies: list[bytes], seconds: float, pid: int) -> None:
+    """Find the rate that is just sustained, then offer twice and five times as much over more
+    connections than the guest takes on, and see it return to normal. pid: the guest's."""
     best, rate = 0.0, 400.0
     while True:
         found = measured(home, url, bodies, rate, seconds / 2)
@@ -228,18 +232,29 @@ def overload(home: Path, url: str, bodies: list[bytes], seconds: float) -> None:
         if good < 0.99 or found["p99_ms"] > 250:
             break
         best, rate = found["rate"], rate * 1.25
-    print(f"lr sustained: {best:.0f}/s")
+    print(f"lr sustained: {best:.0f}/s; the guest holds {resident_mb(pid):.0f} MB")
     for times in (2, 5):
-        found = measured(home, url, bodies, best * times, seconds / 2)
+        found = measured(home, url, bodies, best * times, seconds / 2, connections=CROWD)
         goodput = found["rate"] * found["codes"].get("0", 0) / sum(found["codes"].values())
         print(
-            f"lr at {times} x: goodput {goodput:.0f}/s ({goodput / best:.0%}), p99 "
-            f"{found['p99_ms']:.0f} ms, codes {found['codes']}"
+            f"lr at {times} x, {CROWD} connections: goodput {goodput:.0f}/s ({goodput / best:.0%}),"
+            f" refused in p50 {found.get('refused_p50_ms', 0):.0f}"
+            f" p99 {found.get('refused_p99_ms', 0):.0f} ms,"
+            f" codes {found['codes']}; {resident_mb(pid):.0f} MB"
         )
+        told = load(home, url, bodies, 300, 2.0, warm_up_s=0.0)
+        print(f"   right after it   300/s  {told}")
 
 
-def load(home: Path, url: str, bodies: list[bytes], rate: float, seconds: float) -> str:
-    found = measured(home, url, bodies, rate, seconds)
+def resident_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def load(
+    home: Path, url: str, bodies: list[bytes], rate: float, seconds: float, warm_up_s: float = 2.0
+) -> str:
+    found = measured(home, url, bodies, rate, seconds, warm_up_s=warm_up_s)
     return (
         f"{found['rate']:5.0f}/s p50 {found['p50_ms']:5.2f}  p90 {found['p90_ms']:5.2f}  "
         f"p99 {found['p99_ms']:6.2f}  p99.9 {found['p99.9_ms']:6.2f} ms  codes {found['codes']}"
@@ -247,14 +262,24 @@ def load(home: Path, url: str, bodies: list[bytes], rate: float, seconds: float)
 
 
 def measured(
-    home: Path, url: str, bodies: list[bytes], rate: float, seconds: float
+    home: Path,
+    url: str,
+    bodies: list[bytes],
+    rate: float,
+    seconds: float,
+    *,
+    warm_up_s: float = 2.0,
+    connections: int = 64,
 ) -> dict[str, Any]:
     """One run of the load generator, in a process of its own."""
     path = home / "requests.jsonl"
     path.write_bytes(b"\n".join(bodies))
-    options = ["--rate", str(rate), "--seconds", str(seconds), "--json"]
-    command = [sys.executable, "-m", "serving.load", url, str(path), *options]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    given = {
+        "rate": rate, "seconds": seconds, "warm-up": warm_up_s, "connections": connections,
+    }  # fmt: skip
+    options = [f"--{name}={value}" for name, value in given.items()]
+    command = [sys.executable, "-m", "serving.load", url, str(path), "--json", *options]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def rows_per_second(url: str, bodies: list[bytes], seconds: float) -> float:

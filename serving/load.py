@@ -16,28 +16,35 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
 import orjson
 import uvloop
 
+from serving.codes import Code
+
 CONNECTIONS = 64
+"""Open together unless told otherwise. For more than a server takes on, give more than that: a
+request that waits here for a connection is never refused there."""
+
+
+WARM_UP_RATE = 300.0
 
 
 class Outcome(msgspec.Struct):
     """latencies_s: of all answered requests, by due time. codes: return codes, or the error's name
-    of requests without an answer. slowest_s: also of those."""
+    of requests without an answer. refused_s: of answers of 124 (too much load), from sending."""
 
     latencies_s: list[float]
+    refused_s: list[float]
     codes: dict[str, int]
     seconds: float
     answers: list[dict[str, Any]]
 
     def quantile(self, q: float) -> float:
-        ordered = sorted(self.latencies_s)
-        return ordered[min(len(ordered) - 1, math.floor(q * len(ordered)))] if ordered else math.nan
+        return quantile(self.latencies_s, q)
 
     def told(self) -> str:
         p = {q: 1000 * self.quantile(q) for q in (0.5, 0.9, 0.99, 0.999)}
@@ -48,8 +55,13 @@ class Outcome(msgspec.Struct):
         )
 
 
-class Connection:
-    """One keep-alive connection, made anew when it breaks."""
+def quantile(values: list[float], q: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, math.floor(q * len(ordered)))] if ordered else math.nan
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection, made anew when it breaks; a request at a time."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
         self.host, self.port = host, port
@@ -57,28 +69,48 @@ class Connection:
             f"POST {path} HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
             "content-length: "
         ).encode()
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[bytes] | None = None
+        self._came = bytearray()
 
     async def ask(self, body: bytes) -> bytes:
-        """The answer's body. Raises OSError, asyncio.IncompleteReadError."""
-        if self._streams is not None and self._streams[0].at_eof():
-            self.close()  # the server ended it while nothing was asked
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self.host, self.port)
-        reader, writer = self._streams
+        """The answer's body. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        if self._transport is None:
+            await loop.create_connection(lambda: self, self.host, self.port)
+        assert self._transport is not None
+        self._answer = loop.create_future()
+        self._transport.write(self._head + str(len(body)).encode() + b"\r\n\r\n" + body)
         try:
-            writer.write(self._head + str(len(body)).encode() + b"\r\n\r\n" + body)
-            head = await reader.readuntil(b"\r\n\r\n")
-            at = head.lower().index(b"content-length:") + 15
-            return await reader.readexactly(int(head[at : head.index(b"\r\n", at)]))
+            return await self._answer
         except BaseException:
             self.close()
             raise
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._came.clear()
+
+    def data_received(self, data: bytes) -> None:
+        self._came += data
+        end = self._came.find(b"\r\n\r\n")
+        if end < 0 or self._answer is None or self._answer.done():
+            return
+        at = self._came[:end].lower().index(b"content-length:") + 15
+        length = int(self._came[at:].split(b"\r\n", 1)[0])
+        if len(self._came) >= end + 4 + length:
+            self._answer.set_result(bytes(self._came[end + 4 : end + 4 + length]))
+            del self._came[: end + 4 + length]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionResetError("closed before the answer"))
+
     def close(self) -> None:
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
 
 
 async def run(
@@ -103,18 +135,22 @@ async def run(
     made = [Connection(host, port, parts.path) for _ in range(connections)]
     for connection in made:
         free.put_nowait(connection)
-    outcome = Outcome([], {}, seconds, [])
+    outcome = Outcome([], [], {}, seconds, [])
     codes: Counter[str] = Counter()
 
     async def one(due: float, body: bytes) -> None:
         connection = await free.get()
+        sent = time.perf_counter()
         try:
             told = orjson.loads(await connection.ask(body))
-            outcome.latencies_s.append(time.perf_counter() - due)
-            codes[str(code_of(told))] += 1
+            answered, code = time.perf_counter(), str(code_of(told))
+            outcome.latencies_s.append(answered - due)
+            if code == str(Code.OVERLOAD.value):
+                outcome.refused_s.append(answered - sent)
+            codes[code] += 1
             if keep_answers:
                 outcome.answers.append(told)
-        except (OSError, asyncio.IncompleteReadError, ValueError) as error:
+        except (OSError, ValueError) as error:
             codes[type(error).__name__] += 1
         finally:
             free.put_nowait(connection)
@@ -141,17 +177,23 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=300)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--warm-up", type=float, default=2)
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     bodies = [line for line in given.file.read_bytes().splitlines() if line.strip()]
 
     async def both() -> Outcome:
-        await run(given.url, bodies, given.rate, given.warm_up)
-        return await run(given.url, bodies, given.rate, given.seconds)
+        # First at a rate that anything sustains: what is measured begins from a quiet server.
+        await run(given.url, bodies, min(given.rate, WARM_UP_RATE), given.warm_up)
+        options = {"connections": given.connections}
+        return await run(given.url, bodies, given.rate, given.seconds, **options)
 
     outcome = uvloop.run(both())
     if given.json:
         figures = {f"p{100 * q:g}_ms": 1000 * outcome.quantile(q) for q in (0.5, 0.9, 0.99, 0.999)}
+        if outcome.refused_s:
+            slow = {q: 1000 * quantile(outcome.refused_s, q) for q in (0.5, 0.99)}
+            figures |= {f"refused_p{100 * q:g}_ms": took for q, took in slow.items()}
         answered = len(outcome.latencies_s)
         rate = answered / outcome.seconds
         print(json.dumps({**figures, "rate": rate, "codes": outcome.codes}))  # noqa: T201
