@@ -72,10 +72,9 @@ class Serving:
         self.limits = Limits(settings.in_flight)
         self.desk_limits = Limits(settings.in_flight)
         self.measures, self.registry = Measures(), Registry()
-        signer = Signer(
-            read_auth(Path(settings.auth_file) if settings.auth_file else None),
-            required=settings.auth,
-        )
+        secrets_path = Path(settings.auth_file) if settings.auth_file else None
+        signer = Signer(read_auth(secrets_path), required=settings.auth, path=secrets_path)
+        self._watched = (self.routes.refresh, self.certificates.refresh, signer.refresh)
         self.peers = Peers(settings, self.routes, self.certificates, self.measures, signer)
         self.life = ModelLife(
             settings, self.registry, Store(root), self.peers, self.limits, self.measures
@@ -219,9 +218,9 @@ class Serving:
         return server, gate
 
     async def _watch_files(self) -> None:
-        """The route table and the certificate, which operators change under way."""
+        """Routes, certificate and secrets, which operators change under way."""
         while True:
-            for look in (self.routes.refresh, self.certificates.refresh):
+            for look in self._watched:
                 try:
                     await asyncio.to_thread(look)
                 except Exception:  # noqa: BLE001 (it must not be the last look)

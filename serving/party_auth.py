@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import secrets
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ from google.protobuf.message import Message
 
 from federation.fate_serving import proxy_pb2 as pb
 from serving.codes import Code, ServingFault
+
+_log = logging.getLogger(__name__)
 
 EXPIRY_S = 10
 MOST_NONCES = 100_000
@@ -61,14 +64,35 @@ def read(path: Path | None) -> Config:
 
 
 class Signer:
-    """Signs what leaves and checks what comes."""
+    """Signs what leaves and checks what comes. path: of the file, whose changes are taken up; that
+    signatures are required is lifted by a restart alone."""
 
-    def __init__(self, config: Config, *, required: bool) -> None:
+    def __init__(self, config: Config, *, required: bool, path: Path | None = None) -> None:
+        self.required = required
+        self._path, self._stamp = path, _stamp(path)
+        self._seen: dict[str, float] = {}
+        self._take(config)
+
+    def refresh(self) -> None:
+        """Look at the file again. One that is gone or has a fault is not taken."""
+        stamp = _stamp(self._path)
+        if stamp == self._stamp or self._path is None:
+            return
+        self._stamp = stamp
+        try:
+            if not stamp:
+                raise ValueError(f"{self._path} is not there any more")
+            self._take(read(self._path))
+        except (OSError, ValueError) as error:
+            _log.error("the secrets in force stay: %s", error)
+            return
+        _log.info("%s was read again", self._path)
+
+    def _take(self, config: Config) -> None:
         self.config = config
-        self.required = required or config.if_use_auth
+        self.required = self.required or config.if_use_auth
         self._by_party = {access.party_id: access for access in config.access_keys}
         self._by_key = {access.app_key: access for access in config.access_keys}
-        self._seen: dict[str, float] = {}
 
     def sign(self, packet: pb.Packet, party_id: str) -> None:
         """Sign for a party that we share a secret with."""
@@ -114,6 +138,10 @@ class Signer:
         ):
             raise ServingFault(Code.AUTHENTICATION, "authentication failed: seen before")
         self._seen[signature] = now
+
+
+def _stamp(path: Path | None) -> int:
+    return path.stat().st_mtime_ns if path is not None and path.is_file() else 0
 
 
 def _signature(packet: pb.Packet, access: Access) -> str:

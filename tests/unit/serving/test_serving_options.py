@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import sqlite3
 import time
 
@@ -88,8 +89,6 @@ def test_a_changed_file_is_read_again_and_a_faulty_one_is_not(tmp_path):
     file.refresh()
     assert file.routes.to("10000")
     path.write_text('{"route_table": {}}')
-    import os
-
     os.utime(path, ns=(time.time_ns() + 10**9, time.time_ns() + 10**9))
     file.refresh()
     assert file.routes.to("10000") == ()
@@ -145,6 +144,41 @@ def test_the_auth_file_is_fates(tmp_path):
         read(path)
 
 
+def secrets_file(path, secret, **more):
+    keys = [{"party_id": "9999", "app_key": "K", "app_secret": secret}]
+    path.write_text(json.dumps({"access_keys": keys, **more}))
+    os.utime(path, ns=(0, time.time_ns()))
+
+
+def test_changed_secrets_are_taken_up_and_faulty_ones_are_not(tmp_path, caplog):
+    path = tmp_path / "auth_config.json"
+    secrets_file(path, "old", if_use_auth=True)
+    host = Signer(read(path), required=False, path=path)
+
+    def passes(secret):
+        guest = Signer(Config(access_keys=(Access("10000", "K", secret),)), required=False)
+        sent = packet()
+        guest.sign(sent, "10000")
+        try:
+            return host.check(sent) == "9999"
+        except ServingFault:
+            return False
+
+    assert passes("old")
+    secrets_file(path, "new", if_use_auth=False)
+    host.refresh()
+    assert (passes("old"), passes("new")) == (False, True)
+    with pytest.raises(ServingFault):  # the file alone does not open the door
+        host.check(packet())
+    path.write_text('{"access_keys": "hidden')
+    host.refresh()
+    path.unlink()
+    host.refresh()
+    assert passes("new")
+    assert caplog.text.count("the secrets in force stay") == 2
+    assert "hidden" not in caplog.text
+
+
 def fetch(adapter, *ids, columns=("x0", "x1")):
     return asyncio.run(adapters.fetched(adapter, list(ids), list(columns), 1.0))
 
@@ -157,8 +191,6 @@ def test_csv_features_are_found_by_id_and_read_again_on_change(tmp_path):
     assert [row.code for row in found] == [0, 0, 113]
     assert found[0].features == {"x0": "3", "x1": "4"}
     path.write_text("id,x0,x1\nb,9,9\n")
-    import os
-
     os.utime(path, ns=(time.time_ns() + 10**9, time.time_ns() + 10**9))
     assert fetch(adapter, {"id": "b"})[0].features["x0"] == "9"
 
