@@ -46,6 +46,9 @@ const ROW_HEIGHT = 30;
 const HEAD_HEIGHT = 34;
 const SPARE_ROWS = 4;
 const SPARE_PIXELS = 160;
+/** What is drawn moves by so many pixels at once; in between, scrolling draws and lays out nothing. */
+const STEP_DOWN = 2 * ROW_HEIGHT;
+const STEP_ASIDE = 320;
 const SEARCH_FROM = 8;
 const MOST_STRETCHED = 1.5;
 const SCROLL_BAR = 14;
@@ -81,7 +84,7 @@ function firstBeyond(starts, at) {
   return low;
 }
 
-/** The size of the scrolled box and how far it is scrolled, following both. */
+/** The size of the scrolled box and how far it is scrolled, in steps, following both. */
 function useViewport() {
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const [view, setView] = useState({ top: 0, left: 0, width: 0, height: 400, room: 0 });
@@ -91,7 +94,9 @@ function useViewport() {
     let frame = 0;
     const read = () => {
       frame = 0;
-      const { scrollTop: top, scrollLeft: left, clientWidth: width, clientHeight: height } = element;
+      const { clientWidth: width, clientHeight: height } = element;
+      const top = Math.floor(element.scrollTop / STEP_DOWN) * STEP_DOWN;
+      const left = Math.floor(element.scrollLeft / STEP_ASIDE) * STEP_ASIDE;
       const room = element.parentElement?.clientWidth ?? width;
       const next = { top, left, width, height, room };
       setView((old) => (String(Object.values(old)) === String(Object.values(next)) ? old : next));
@@ -321,7 +326,7 @@ function useColumns({ columns, rows, frozen = 0 }, view) {
   const starts = useMemo(() => offsets(widths), [widths]);
   const seen = view.left + starts[stay];
   const first = Math.max(stay, firstBeyond(starts, seen - SPARE_PIXELS) - 1);
-  const last = Math.min(order.length, firstBeyond(starts, view.left + view.width + SPARE_PIXELS));
+  const last = Math.min(order.length, firstBeyond(starts, view.left + STEP_ASIDE + view.width + SPARE_PIXELS));
   return { order, frozen: stay, widths, starts, first, last: Math.max(first, last) };
 }
 
@@ -366,7 +371,7 @@ export function DataTable(props) {
     setSort(sort?.column !== column ? { column, descending: false } : sort.descending ? null : { column, descending: true });
   const sight = pageSize > 0 ? Math.min(shown.length, pageSize) : shown.length;
   const from = Math.max(0, Math.floor(view.top / ROW_HEIGHT) - SPARE_ROWS);
-  const to = Math.min(shown.length, Math.ceil((view.top + view.height) / ROW_HEIGHT) + SPARE_ROWS);
+  const to = Math.min(shown.length, Math.ceil((view.top + STEP_DOWN + view.height) / ROW_HEIGHT) + SPARE_ROWS);
   const gap = (/** @type {number} */ count, /** @type {string} */ key) =>
     count > 0 &&
     html`<tr key=${key} aria-hidden="true" class="dt-gap" style=${{ height: `${count * ROW_HEIGHT}px` }}><td></td></tr>`;
