@@ -6,11 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Containers often ask Python to keep no bytecode; tests start hundreds of processes, and each would
 # compile our modules again: 0.7 s of a site's start.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# No test may fail for being slow on a busy machine, nor for how long its examples took to make.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 FOLDER = Path(__file__).parent / "golden"
 

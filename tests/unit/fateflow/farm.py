@@ -21,10 +21,10 @@ from fateflow.scheduler.parties import Parties, answered
 from fateflow.settings import Settings
 from fateflow.site import Site
 from fateflow.store import jobs, tasks
-from fateflow.store.database import Database
 from fateflow.wire.control import CALLS, CreateJob, TaskPlan
 from fateflow.worker import spec
 from federation.errors import Unreachable
+from tests.site_database import database
 
 GUEST, HOST, ARBITER = ("guest", "9999"), ("host", "10000"), ("arbiter", "10000")
 
@@ -117,9 +117,7 @@ def site(
     settings = Settings(home=str(home), party=party, cores=4, port=1)
     for folder in (settings.run, settings.jobs, settings.logs, settings.models, settings.tables):
         folder.mkdir(parents=True, exist_ok=True)
-    database = Database(settings.database)
-    database.create()
-    made = Site(settings=settings, database=database, launcher=Farm(), gateway=wires)
+    made = Site(settings=settings, database=database(settings), launcher=Farm(), gateway=wires)
     made.parties = Parties(made)
     made.scheduler = Scheduler(made, clock=clock or Clock(), pool=AtOnce())
     if wires is not None:

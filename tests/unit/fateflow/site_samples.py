@@ -12,11 +12,12 @@ from fateflow.scheduler import models
 from fateflow.settings import Settings
 from fateflow.site import Site
 from fateflow.store import outputs
-from fateflow.store.database import Database, now_ms
+from fateflow.store.database import now_ms
 from fateflow.store.orm import JobRow, TaskRow
 from fateflow.wire.control import CreateJob, DeployModel, DropJob, LoadModel
 from federatedml.errors import ComponentError
 from federatedml.params import Params, PositiveInt, parse, shown
+from tests.site_database import database
 
 
 class Encrypt(Params):
@@ -136,9 +137,7 @@ class Awake:
 def site_at(home: Path, party: str = "") -> Site:
     home.mkdir(parents=True, exist_ok=True)
     settings = Settings(home=str(home), party=party)
-    database = Database(settings.database)
-    database.create()
-    site = Site(settings, database, InProcess())  # type: ignore[arg-type]
+    site = Site(settings, database(settings), InProcess())  # type: ignore[arg-type]
     site.parties, site.scheduler = Listening(site), Awake()
     return site
 

@@ -12,9 +12,9 @@ from fateflow.app import application
 from fateflow.scheduler.launcher import _ON_TABLES
 from fateflow.settings import Settings
 from fateflow.site import Site
-from fateflow.store.database import Database
-from fateflow.store.orm import Base, JobRow, MetricRow, OutputRow, SummaryRow, TableRow, TaskRow
+from fateflow.store.orm import JobRow, MetricRow, OutputRow, SummaryRow, TableRow, TaskRow
 from fateflow.worker.calls import CALLS
+from tests.site_database import database
 
 JOB = "202611212012363043060"
 DSL = {
@@ -61,15 +61,13 @@ def _site(home: Path, party: str = ""):
     """A site without processes; party: the one it speaks for, all if empty."""
     home.mkdir(exist_ok=True)
     settings = Settings(home=str(home), party=party)
-    database = Database(settings.database)
-    Base.metadata.create_all(database.engine)
-    found = Site(settings, database, InThisProcess(settings.tables))
+    found = Site(settings, database(settings), InThisProcess(settings.tables))
     found.catalog = {
         "reader": {"module": "Reader", "roles": ["guest", "host"], "code_path": {}, "schema": {}},
         "intersection": {"module": "Intersection", "roles": ["guest", "host"], "schema": {}},
     }
     yield found
-    database.engine.dispose()
+    found.database.engine.dispose()
 
 
 @pytest.fixture
@@ -84,9 +82,21 @@ def site_at():
     return _site
 
 
+@pytest.fixture(scope="session")
+def routes():
+    """The web application, made once; ``web`` is it on a test's site."""
+    return application(None)
+
+
 @pytest.fixture
-def http(site):
-    return application(site).test_client()
+def web(routes, site):
+    routes.extensions["site"] = site
+    return routes
+
+
+@pytest.fixture
+def http(web):
+    return web.test_client()
 
 
 @pytest.fixture

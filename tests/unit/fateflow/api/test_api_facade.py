@@ -21,8 +21,8 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-def flow(site):
-    client = Flow(["http://flow"], transport=httpx.WSGITransport(app=application(site)))
+def flow(web):
+    client = Flow(["http://flow"], transport=httpx.WSGITransport(app=web))
     yield client
     client.close()
 
