@@ -1,6 +1,7 @@
 """The architecture, as a test: who may import whom, how large a file may be, what is forbidden."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ GENERATED = ("_pb2.py", "_pb2_grpc.py")  # and Alembic's migrations/versions
 LONG_FILES: dict[str, str] = {}  # path: reason
 
 
+@cache
 def sources():
     return [
         file
@@ -29,9 +31,17 @@ def sources():
     ]
 
 
+@cache
+def statements(file):
+    """A module's imports and functions, wherever in it they are."""
+    wanted = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef)
+    tree = ast.parse(file.read_text("utf8"))
+    return [node for node in ast.walk(tree) if isinstance(node, wanted)]
+
+
 def imported(file):
     """Full names a module imports, imports inside functions included."""
-    for node in ast.walk(ast.parse(file.read_text("utf8"))):
+    for node in statements(file):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -83,7 +93,7 @@ def test_functions_fit_one_glance():
     wrong = [
         f"{relative(file)}:{node.lineno} {node.name}: {node.end_lineno - node.lineno + 1} lines"
         for file in sources()
-        for node in ast.walk(ast.parse(file.read_text("utf8")))
+        for node in statements(file)
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         and node.end_lineno - node.lineno + 1 > 60
     ]

@@ -156,9 +156,7 @@ def test_the_log_of_an_earlier_attempt_is_read_by_its_number(site, call, job, lo
     log_file.write_text("and\nagain\n")
     assert call("log/size", which)["data"] == {"size": 2, "attempts": [0, 1]}
     assert call("log/size", {**which, "attempt": 0})["data"] == {"size": 3}
-    assert call("log/cat", {**which, "attempt": 1})["data"] == [
-        {"line_num": 1, "content": "again"}
-    ]
+    assert call("log/cat", {**which, "attempt": 1})["data"] == [{"line_num": 1, "content": "again"}]
     found = call("log/find", {**which, "attempt": 0, "text": "three"})["data"]
     assert (found["number"], found["count"]) == (3, 1)
     assert call("log/size", {**which, "attempt": 7})["data"]["size"] == 0
