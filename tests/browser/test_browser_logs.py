@@ -14,8 +14,8 @@ from tests.browser.conftest import BoardSite, Live, Shown, address
 from tests.browser.shown_flow import NASTY
 
 LOG = logging.getLogger(__name__)
-FOLLOWED_S = 15
-"""In which the 3,000 lines of the running job come: 200 each second."""
+FOLLOWED_S = 9
+"""In which the 3,000 lines of the running job come: 333 each second."""
 WATCH = """() => {
   const seen = window.seen = { looks: 0, faults: [] };
   const look = () => {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
+from collections.abc import Iterator
 
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from fateboard.testing.scripted_jobs import LIVE
 from tests.browser.conftest import PASSWORD, BoardSite, Pages, address, check_axe, sign_in
@@ -61,16 +63,29 @@ def test_a_deep_link_while_signed_out(board: BoardSite, open_page: Pages) -> Non
     assert page.url == f"{board.url}/{link}"
 
 
+@contextlib.contextmanager
+def hours_later(board: BoardSite, page: Page, asked: str) -> Iterator[None]:
+    """Sessions have ended when the page asks for an address like this, not before."""
+    sessions = board.made.extensions["board"].sessions
+    lasts = sessions._idle_s
+
+    def end(route: Route) -> None:
+        sessions._idle_s = -1
+        route.continue_()
+
+    page.route(re.compile(asked), end, times=1)
+    yield
+    sessions._idle_s = lasts
+
+
 def test_a_session_that_ends_goes_on_in_the_same_place(board: BoardSite, open_page: Pages) -> None:
     open_page.expect(NOBODY, "status of 401")
     where = address("details", LIVE, component="intersection_0", tab="parameters")
     page = board.page(where)
     expect(page.get_by_role("tab", name="Parameters")).to_have_attribute("aria-selected", "true")
-    sessions = board.made.extensions["board"].sessions
-    sessions._idle_s = -1  # as if hours had passed
-    page.get_by_role("tab", name="Log").click()
-    expect(page.get_by_text("Your session has ended.")).to_have_count(1)
-    sessions._idle_s = 3600
+    with hours_later(board, page, "/logs/"):
+        page.get_by_role("tab", name="Log").click()
+        expect(page.get_by_text("Your session has ended.")).to_have_count(1)
     sign_in(page)
     expect(page.get_by_role("heading", name="intersection_0")).to_be_visible()
     expect(page.get_by_role("tab", name="Log")).to_have_attribute("aria-selected", "true")
@@ -85,12 +100,19 @@ def test_an_answer_from_before_signing_in_ends_no_session(
     page = board.page(address("details", LIVE, component="intersection_0", tab="parameters"))
     expect(page.get_by_role("tab", name="Parameters")).to_have_attribute("aria-selected", "true")
     late: list[Route] = []
-    page.route("**/logs/**", lambda route: late.append(route), times=1)  # noqa: PLW0108
+
+    def hold_first(route: Route) -> None:
+        if late:
+            route.continue_()
+        else:
+            late.append(route)
+
+    page.route("**/logs/**", hold_first)
     with page.expect_request("**/logs/**"):
         page.get_by_role("tab", name="Log").click()
-    page.context.clear_cookies()
-    page.get_by_role("tab", name="Data").click()
-    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    with hours_later(board, page, "intersection_0/data"):
+        page.get_by_role("tab", name="Data").click()
+        expect(page.get_by_text("Your session has ended.")).to_be_visible()
     sign_in(page)
     expect(page.get_by_role("tab", name="Data")).to_have_attribute("aria-selected", "true")
     with page.expect_response("**/logs/**"):
@@ -129,9 +151,9 @@ def test_signing_out_ends_all_tabs_and_signing_in_goes_on_in_them(
     expect(rows).to_have_count(20)
     assert other.url == failed
     expect(page.locator(".bar")).to_be_visible()  # the first tab is signed in, too
-    other.context.clear_cookies()
-    other.get_by_role("button", name="Next page").click()
-    expect(other.get_by_text("Your session has ended.")).to_be_visible()
+    with hours_later(board, other, "page=2"):
+        other.get_by_role("button", name="Next page").click()
+        expect(other.get_by_text("Your session has ended.")).to_be_visible()
     sign_in(other)
     expect(rows).to_have_count(20)
     assert other.url == f"{failed}&page=2"
