@@ -281,7 +281,7 @@ function Node({ node, at, label, width, task, status, stopped, now, point, selec
     ${at.inputs.map((/** @type {PlacedPort} */ port) => html`<circle class="dag-port" data-kind=${port.kind} data-port=${port.name} cx=${port.x} cy=${port.y} r="4" ...${point(portWord(port, true))} />`)}
     ${at.outputs.map((/** @type {PlacedPort} */ port) => html`<circle class="dag-port" data-kind=${port.kind} data-port=${port.name} cx=${port.x} cy=${port.y} r="4" ...${point(portWord(port, false))} />`)}
     ${onRerun && html`<g class="dag-rerun" role="button" tabindex="0" aria-label=${t("job.rerun.from", { component: node.name })}
-        transform=${`translate(${at.x + at.w + 6} ${at.y + at.h / 2 - 11})`}
+        transform=${`translate(${at.x + at.w - 13} ${at.y - 10})`}
         onClick=${() => onRerun(node.name)} ...${point(t("job.rerun.from", { component: node.name }))}
         onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
           if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); onRerun(node.name); }

@@ -3,7 +3,8 @@
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { cell, full } from "./format.js";
 import { say, t } from "./i18n.js";
-import { Button, IconButton } from "./ui.js";
+import { FindBox, useFind } from "./tablefind.js";
+import { Button } from "./ui.js";
 import { saveText } from "./blocks/files.js";
 import { Picker, RangeFilter } from "./blocks/filters.js";
 import {
@@ -11,16 +12,14 @@ import {
   csv,
   facetCounts,
   filtered,
-  findAll,
   flagText,
   flagsByCell,
-  matcher,
   ordered,
   wantedWidth,
 } from "./blocks/rows.js";
 
 /** @import {Column as DataColumn, Flag, Label, Range} from "./types.js" */
-/** @import {Cell, Place, Sort} from "./blocks/rows.js" */
+/** @import {Cell, Sort} from "./blocks/rows.js" */
 /** @typedef {DataColumn & {render?: (value: Cell, row: number) => unknown}} Column */
 /**
  * @typedef {object} Props
@@ -40,6 +39,8 @@ import {
  * @property {boolean} [search] whether to offer it however few rows there are
  * @property {(row: number) => string} [rowClass]
  * @property {(row: number) => void} [onRow] a row was pressed
+ * @property {(csv: (() => string) | null) => void} [onFiltered] what makes a file of the rows that filters leave; null
+ *   while all rows are shown
  */
 
 const ROW_HEIGHT = 30;
@@ -116,78 +117,6 @@ function useViewport() {
     };
   }, []);
   return /** @type {const} */ ([box, view]);
-}
-
-/**
- * Search in the table: what is typed, where it was found, which of these is looked at.
- * @param {Cell[][]} rows @param {number[]} shown @param {Column[]} columns
- */
-function useFind(rows, shown, columns) {
-  const [text, setText] = useState("");
-  const [regex, setRegex] = useState(false);
-  const [found, setFound] = useState(/** @type {Place[]} */ ([]));
-  const [at, setAt] = useState(0);
-  const matches = useMemo(() => (text ? matcher(text, regex) : null), [text, regex]);
-  useEffect(() => {
-    let cancelled = false;
-    if (!matches) {
-      setFound([]);
-      return undefined;
-    }
-    const timer = setTimeout(async () => {
-      const places = await findAll(rows, shown, columns, matches, () => cancelled);
-      if (cancelled) return;
-      setFound(places);
-      setAt(0);
-    }, 120);
-    return () => {
-      cancelled = true;
-      clearTimeout(timer);
-    };
-  }, [matches, rows, shown, columns]);
-  const step = (/** @type {number} */ by) => {
-    if (found.length) setAt((at + by + found.length) % found.length);
-  };
-  return { text, setText, regex, setRegex, found, at, step, malformed: text !== "" && matches === null };
-}
-
-/** @param {ReturnType<typeof useFind>} find */
-function FindBox(find) {
-  const { text, found, at, malformed } = find;
-  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter") find.step(event.shiftKey ? -1 : 1);
-    if (event.key === "Escape" && text) {
-      event.stopPropagation();
-      find.setText("");
-    }
-  };
-  const count = malformed
-    ? t("blocks.malformed")
-    : found.length
-      ? t("blocks.found", { at: at + 1, n: found.length })
-      : t("blocks.not_found");
-  return html`<span class=${`dt-find ${malformed ? "is-bad" : ""}`} >
-    <input
-      type="search"
-      value=${text}
-      placeholder=${t("blocks.find")}
-      aria-label=${t("blocks.find")}
-      onInput=${(/** @type {any} */ event) => find.setText(event.target.value)}
-      onKeyDown=${onKeyDown}
-    />
-    ${text && html`<span class="dt-found" role="status">${count}</span>`}
-    ${text &&
-    html`<${IconButton} small icon="chevron_up" label=${t("blocks.previous")} onClick=${() => find.step(-1)} />
-      <${IconButton} small icon="chevron_down" label=${t("blocks.next")} onClick=${() => find.step(1)} />`}
-    <button
-      type="button"
-      class="icon-button icon-button-small dt-regex"
-      aria-pressed=${find.regex}
-      aria-label=${t("blocks.regex")}
-      title=${t("blocks.regex")}
-      onClick=${() => find.setRegex(!find.regex)}
-    >.*</button>
-  </span>`;
 }
 
 /** @param {{value: number, low: number, high: number}} props */
@@ -331,14 +260,25 @@ function useColumns({ columns, rows, frozen = 0 }, view) {
 }
 
 /** @param {Props} props @param {number[]} shown */
-function saveCsv({ columns, rows, footer = NONE, flags, filename }, shown) {
+function csvOf({ columns, rows, footer = NONE, flags }, shown) {
   const headings = columns.map((column) => say(column.label));
   const kept = shown.map((row) => rows[row]);
   const place = new Map(shown.map((row, index) => [row, index]));
   const moved = (flags ?? [])
     .filter((flag) => place.has(flag.row))
     .map((flag) => ({ ...flag, row: /** @type {number} */ (place.get(flag.row)) }));
-  saveText(`${filename || "table"}.csv`, csv(headings, [...kept, ...footer], moved), "text/csv");
+  return csv(headings, [...kept, ...footer], moved);
+}
+
+/** Tells what filters leave, for a file that others make. Sums of all rows do not belong there.
+ * @param {Props} props @param {number[]} shown */
+function useFiltered(props, shown) {
+  const { rows, onFiltered } = props;
+  useEffect(() => {
+    if (!onFiltered || shown.length === rows.length) return undefined;
+    onFiltered(() => csvOf({ ...props, footer: NONE }, shown));
+    return () => onFiltered(null);
+  }, [shown, rows, onFiltered]);
 }
 
 /** @param {Props} props */
@@ -349,6 +289,7 @@ export function DataTable(props) {
   const [limits, setLimits] = useState(/** @type {Record<string, [number, number]>} */ ({}));
   const kept = useMemo(() => filtered(rows, columns, chosen, limits), [rows, columns, chosen, limits]);
   const shown = useMemo(() => ordered(rows, kept, sort), [rows, kept, sort]);
+  useFiltered(props, shown);
   const find = useFind(rows, shown, columns);
   const [box, view] = useViewport();
   const place = useColumns(props, view);
@@ -458,15 +399,21 @@ function Toolbar(props) {
       (id) => html`<${Picker}
         key=${id}
         label=${say(columns[at(id)].label)}
-        options=${(counts.get(id) ?? []).map(([value, count]) => ({ id: value, label: value, count }))}
+        options=${(counts.get(id) ?? []).map(([value, count]) => ({ id: value, label: valueWord(value, columns[at(id)].format), count }))}
         selected=${chosen[id] ?? new Set()}
         onSelect=${(/** @type {Set<string>} */ ids) => props.setChosen({ ...chosen, [id]: ids })}
       />`,
     )}
     ${searched && html`<${FindBox} ...${find} />`}
     ${props.actions}
-    ${offered && html`<${Button} small icon="download" title=${t("blocks.export_csv")} onClick=${() => saveCsv(props, shown)}>CSV<//>`}
+    ${offered && html`<${Button} small icon="download" title=${t("blocks.export_csv")} onClick=${() => saveText(`${filename || "table"}.csv`, csvOf(props, shown), "text/csv")}>CSV<//>`}
   </div>`;
+}
+
+/** A value to filter by as its cells show it. @param {string} value @param {DataColumn["format"]} format */
+function valueWord(value, format) {
+  if (value === "" || format === undefined || format === "text") return value;
+  return cell(format === "yes_no" ? value === "true" : Number(value), format);
 }
 
 /** An end that was not moved is no limit: it would drop the rows that have no number, and those of

@@ -1,6 +1,6 @@
 // The page of a component: fetches its view and draws each block by its kind.
 
-import { html, useEffect, useErrorBoundary, useMemo, useRef, useState } from "../html.js";
+import { html, useCallback, useEffect, useErrorBoundary, useMemo, useRef, useState } from "../html.js";
 import { apiUrl, useData } from "../api.js";
 import { language, say, t } from "../i18n.js";
 import { subscribe } from "../live.js";
@@ -28,10 +28,17 @@ import { withFiles } from "./zip.js";
  * @property {Record<string, string>} [path] choices (by id) and tabs (by "~" and id)
  * @property {(id: string, option: string) => void} [choose]
  * @property {Map<string, () => Promise<Blob | null>>} [pictures] charts in sight, by their names
+ * @property {Map<string, () => string>} [filtered] tables of which filters leave a part, by their names, as CSV
  */
 
-/** @param {{block: Table}} props */
-function TableBlock({ block }) {
+/** @param {{block: Table, context: Context}} props */
+function TableBlock({ block, context }) {
+  const { filtered } = context;
+  const name = block.export_name || block.id;
+  const onFiltered = useCallback((/** @type {(() => string) | null} */ csv) => {
+    if (csv) filtered?.set(name, csv);
+    else filtered?.delete(name);
+  }, [filtered, name]);
   const [rows, footer] = useMemo(() => [saidRows(block.rows), saidRows(block.footer)], [block, language.value]);
   return html`<${DataTable}
     title=${block.title}
@@ -42,7 +49,8 @@ function TableBlock({ block }) {
     facets=${block.facets}
     ranges=${block.ranges}
     pageSize=${block.page_size ?? 20}
-    filename=${block.export_name || block.id}
+    filename=${name}
+    onFiltered=${onFiltered}
   />${block.help && html`<p class="b-help">${say(block.help)}</p>`}`;
 }
 
@@ -184,13 +192,14 @@ function useLiveView(job, component, live, view, reload) {
   }, [live]);
 }
 
-/** The server's report with pictures of the charts in sight.
- * @param {string} base @param {string} name @param {Map<string, () => Promise<Blob | null>>} pictures */
-async function saveReport(base, name, pictures) {
+/** The server's report with pictures of the charts in sight, and what filters leave of tables.
+ * @param {string} base @param {string} name @param {Context} context */
+async function saveReport(base, name, { pictures = new Map(), filtered = new Map() }) {
   const answer = await fetch(apiUrl(`${base}/report.zip?lang=${language.peek()}`));
   if (!answer.ok) throw new TypeError(String(answer.status));
   /** @type {{name: string, data: Uint8Array<ArrayBuffer>}[]} */
   const files = [];
+  for (const [file, csv] of filtered) files.push({ name: `${file}_filtered.csv`, data: new TextEncoder().encode(csv()) });
   for (const [file, draw] of pictures) {
     const picture = await draw();
     if (picture) files.push({ name: `${file}.png`, data: new Uint8Array(await picture.arrayBuffer()) });
@@ -198,13 +207,13 @@ async function saveReport(base, name, pictures) {
   saveBlob(`${name}.zip`, withFiles(new Uint8Array(await answer.arrayBuffer()), files));
 }
 
-/** @param {{base: string, name: string, pictures: Map<string, () => Promise<Blob | null>>}} props */
-function ReportButton({ base, name, pictures }) {
+/** @param {{base: string, name: string, context: Context}} props */
+function ReportButton({ base, name, context }) {
   const [busy, setBusy] = useState(false);
   const save = async () => {
     setBusy(true);
     try {
-      await saveReport(base, name, pictures);
+      await saveReport(base, name, context);
     } catch (error) {
       toast("error", t("blocks.report_failed", { why: String(error) }));
     } finally {
@@ -223,11 +232,11 @@ export function ComponentView({ job, component, live = false }) {
   const path = useMemo(() => parsePath(route.value.query.view), [route.value.query.view]);
   const { data, error, loading, stale, reload } = useData(viewPath(base, path));
   const view = /** @type {View | undefined} */ (data?.component === component ? data : undefined);
-  const pictures = useMemo(() => new Map(), [base]);
+  const [pictures, filtered] = useMemo(() => [new Map(), new Map()], [base]);
   useLiveView(job, component, live, view, reload);
   const choose = (/** @type {string} */ id, /** @type {string} */ option) =>
     setQuery({ view: formatPath({ ...parsePath(route.peek().query.view), [id]: option }) });
-  const context = { job, component, live, path, choose, pictures };
+  const context = { job, component, live, path, choose, pictures, filtered };
 
   if (!view) {
     if (error) return html`<${ErrorBox} error=${error} retry=${reload} />`;
@@ -238,7 +247,7 @@ export function ComponentView({ job, component, live = false }) {
       ${live && html`<span class="b-live" role="status">${t("blocks.live")}</span>`}
       <span class="b-grow"></span>
       <${Button} small icon="refresh" onClick=${reload}>${t("blocks.refresh")}<//>
-      <${ReportButton} base=${base} name=${`${job.job_id}_${component}`} pictures=${pictures} />
+      <${ReportButton} base=${base} name=${`${job.job_id}_${component}`} context=${context} />
     </div>
     ${error && html`<${ErrorBox} error=${error} retry=${reload} />`}
     <${Notices} notices=${view.notices ?? []} />
