@@ -64,7 +64,9 @@ class ThroughGateway:
 
 
 @pytest.fixture(params=["inproc", "gateway"])
-def make_network(request, tmp_path):
+def make_network(request, tmp_path, monkeypatch):
+    monkeypatch.setattr("federation.transport.gateway._WATCH_S", 0.05)  # a second, by itself
+
     def make(timeout_s=30.0):
         if request.param == "inproc":
             return InProcess(timeout_s)

@@ -4,6 +4,12 @@ import pytest
 from federation_sites import Flow, Sites
 
 
+@pytest.fixture(autouse=True)
+def watchful(monkeypatch):
+    """Gateways look at their waits and routes every moment, not every second."""
+    monkeypatch.setattr("federation.transport.gateway._WATCH_S", 0.05)
+
+
 @pytest.fixture
 def flow():
     flow = Flow()
