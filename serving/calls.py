@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from serving.codes import Code
+
+REPLY_MARGIN_S = 0.02
+"""Kept back of a deadline for merging and answering."""
 
 
 class Row(msgspec.Struct, kw_only=True):
@@ -78,3 +81,17 @@ class HostAnswer(msgspec.Struct, kw_only=True):
     rows: list[Part]
     columns: dict[str, Any] | None = None
     is_earlier: bool = False
+
+
+class Asking(msgspec.Struct, kw_only=True):
+    """How another party's packet came. certified: the party in the connection's certificate, "" in
+    plaintext. turn: returns when its work may begin. left_s: to the deadline of who asks, if it has
+    one."""
+
+    certified: str = ""
+    turn: Callable[[], Awaitable[None]]
+    left_s: float | None = None
+
+    def limit_s(self, own_s: float) -> float:
+        """What is left for whom we ask in turn, so that our own words are in time."""
+        return own_s if self.left_s is None else max(min(own_s, self.left_s - REPLY_MARGIN_S), 0.0)

@@ -60,6 +60,10 @@ ABSENT = frozenset(
         Code.GUEST_ROUTE,
         Code.OVERLOAD,
         *(of_host(code) for code in (Code.NO_MODEL, Code.STOPPING, Code.OVERLOAD, Code.NETWORK)),
+        *(
+            of_host(code + FROM_PROXY)
+            for code in (Code.STOPPING, Code.OVERLOAD, Code.NETWORK, Code.NO_ROUTE)
+        ),
     )
 )
 """Failures of a host as a whole, for which a service's fallback may stand in."""

@@ -22,11 +22,10 @@ from federation.fate_serving import proxy_pb2 as proxy
 from federation.fate_serving import router_service_pb2 as router
 from serving import fate_json, models_told
 from serving.access_log import AccessLog
-from serving.calls import Answer
+from serving.calls import Answer, Asking
 from serving.codes import Code, ServingFault
 from serving.fetching import Source
 from serving.grpc_gate import Gate
-from serving.host_desk import HostDesk
 from serving.http_door import BATCH, SINGLE, check_key
 from serving.inference import Inference
 from serving.limits import Limits
@@ -88,12 +87,23 @@ def inference_service(
     )
 
 
-def party_service(desk: HostDesk, gate: Gate) -> grpc.GenericRpcHandler:
-    """``DataTransferService``: other parties' calls."""
+Answering = Callable[[Any, Asking], Awaitable[Any]]
+
+
+def party_service(
+    answer: Answering, gate: Gate, managers: Managers | None = None
+) -> grpc.GenericRpcHandler:
+    """``DataTransferService``: other parties' calls. managers: who may call where no certificate
+    and no signature says who does."""
 
     async def unary_call(packet: Any, context: Any) -> Any:
-        certified = _certified(context)
-        return await desk.answer(packet, certified, lambda: gate.turn(context.time_remaining()))
+        if managers is not None:
+            managers.admit(context)
+        left_s = context.time_remaining()
+        asking = Asking(
+            certified=_certified(context), turn=lambda: gate.turn(left_s), left_s=left_s
+        )
+        return await answer(packet, asking)
 
     return _service(
         "com.webank.ai.fate.api.networking.proxy.DataTransferService",

@@ -11,7 +11,6 @@ import asyncio
 import base64
 import binascii
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -21,12 +20,12 @@ from federation.fate_serving import proxy_pb2 as pb
 from serving import packets, scoring
 from serving.adapters import Adapter, Fetched, fetched, missing
 from serving.cache import FeatureCache
-from serving.calls import HostAnswer, Part
+from serving.calls import Asking, HostAnswer, Part
 from serving.codes import Code, ServingFault
 from serving.fate_json import check_depth
 from serving.guest_calls import GuestCalls, Seen
 from serving.limits import Limits
-from serving.party_auth import Signer
+from serving.party_auth import Signer, admit_source
 from serving.registry import Loaded, ModelKey, Registry
 from serving.routes import RouteFile
 from serving.settings import Settings
@@ -77,11 +76,8 @@ class HostDesk:
         self.stopping, self.proof = False, proof
         self._comparing = asyncio.Lock()
 
-    async def answer(
-        self, packet: pb.Packet, certified: str, turn: Callable[[], Awaitable[None]] | None = None
-    ) -> pb.Packet:
-        """Never raises ServingFault: failures are in the body. certified: the party that the
-        connection's certificate names, "" in plaintext. turn: returns when its work may begin."""
+    async def answer(self, packet: pb.Packet, asking: Asking) -> pb.Packet:
+        """Never raises ServingFault: failures are in the body."""
         reply = pb.Packet(header=packet.header)
         if self.limits.full:  # neither counted by party nor logged: a flood must cost little
             self.limits.refused += 1
@@ -89,9 +85,9 @@ class HostDesk:
             return reply
         started, seen = time.perf_counter(), Seen(command=packet.header.command.name[:40])
         try:
-            seen.model = model = self._admitted(packet, certified)
+            seen.model = model = self._admitted(packet, asking.certified)
             seen.party = packet.header.src.partyId
-            reply.body.value = await self._answered(model, packet, turn, seen)
+            reply.body.value = await self._answered(model, packet, asking, seen)
         except ServingFault as fault:
             on_the_way = fault.code in (Code.AUTHENTICATION, Code.NO_ROUTE)
             reply.body.value = packets.fault_answer(fault, on_the_way=on_the_way)
@@ -100,22 +96,18 @@ class HostDesk:
         return reply
 
     async def _answered(
-        self,
-        model: Loaded,
-        packet: pb.Packet,
-        turn: Callable[[], Awaitable[None]] | None,
-        seen: Seen,
+        self, model: Loaded, packet: pb.Packet, asking: Asking, seen: Seen
     ) -> bytes:
         """Raises ServingFault."""
         asked = read(packet, self.settings.most_rows)
         seen.case_id, seen.rows = asked.case_id, len(asked.ids)
         self.calls.check_rate(model, len(asked.ids))
         with self.limits.one():
-            if turn is not None:
-                await turn()
+            await asking.turn()
             if asked.compares:
                 return await self._kept(model, asked)
-            found = await self._found(model, asked)
+            limit_s = asking.limit_s(self.settings.adapter_ms / 1000)
+            found = await self._found(model, asked, limit_s)
         if asked.single:
             seen.code, seen.message = found.rows[0].code, found.rows[0].message
         return _told(asked, found)
@@ -133,20 +125,8 @@ class HostDesk:
         """The model that is asked for, if this guest may. Raises ServingFault."""
         if self.stopping:
             raise ServingFault(Code.STOPPING, "this serving is shutting down")
-        source, target = packet.header.src.partyId, packet.header.dst.partyId
-        proofs = (self.signer.check(packet), certified)
-        if self.proof and not any(proofs):
-            raise ServingFault(
-                Code.AUTHENTICATION, "authentication failed: the certificate names no one party"
-            )
-        for proven in proofs:
-            if proven and proven != source:
-                raise ServingFault(
-                    Code.AUTHENTICATION,
-                    f"authentication failed: party {proven} says it is {source[:40]}",
-                )
-        if not self.routes.routes.allows(source, target):
-            raise ServingFault(Code.AUTHENTICATION, f"party {source} may not call party {target}")
+        admit_source(self.signer, self.routes.routes, packet, certified, proof=self.proof)
+        source = packet.header.src.partyId
         command = packet.header.command.name
         if command not in (packets.SINGLE, packets.BATCH):
             raise ServingFault(Code.COMMAND, f"unknown command {command[:40]!r}")
@@ -168,11 +148,11 @@ class HostDesk:
             raise _not_loaded(key)
         return model
 
-    async def _found(self, model: Loaded, asked: Asked) -> HostAnswer:
+    async def _found(self, model: Loaded, asked: Asked, limit_s: float) -> HostAnswer:
+        """limit_s: for the features."""
         columns = scoring.columns(model)
-        limit = self.settings.adapter_ms / 1000
         started = time.perf_counter()
-        found = await fetched(self.features, asked.ids, columns, limit)
+        found = await fetched(self.features, asked.ids, columns, limit_s)
         self.calls.measures.stages.labels("features").observe(time.perf_counter() - started)
         found = [
             missing("this host") if check and not row.code and not row.features else row

@@ -36,7 +36,6 @@ _CALLS = (f"/{SINGLE}", f"/{BATCH}")
 BODY_S = 20.0
 """From the end of the headers to the end of the body."""
 
-_JSON = [(b"content-type", b"application/json")]
 _log = logging.getLogger(__name__)
 
 
@@ -69,7 +68,7 @@ class FateDoor:
         """Raises nothing: every outcome is an answer."""
         started = time.perf_counter()
         name = scope["path"].rpartition("/")[2]
-        case_id = _header(scope, b"caseid")
+        case_id = header(scope, b"caseid")
         told: dict[str, Any]
         call: Call | None = None
         try:
@@ -88,11 +87,11 @@ class FateDoor:
         except Gone:
             return
         except Exception as error:  # noqa: BLE001 (any failure is an answer)
-            fault = error if isinstance(error, ServingFault) else _unforeseen(error)
+            fault = error if isinstance(error, ServingFault) else unforeseen(error)
             content = orjson.dumps(fate_json.fault_answer(fault))
             answer = Answer(rows=[], code=fault.code, message=str(fault))
         self.access.wrote(name, call, answer, case_id, time.perf_counter() - started)
-        await _send(send, content, _JSON)
+        await send_json(send, content)
 
     def _read(self, flat: dict[str, Any], name: str) -> Call:
         clock = asyncio.get_running_loop().time()
@@ -102,16 +101,21 @@ class FateDoor:
         return fate_json.batch(flat, deadline, self.settings.most_rows)
 
     def _admit(self, scope: Scope, name: str) -> None:
-        if name not in (SINGLE, BATCH) or scope["path"].count("/") != _SLASHES:
-            raise ServingFault(Code.NO_SERVICE, "SERVICE_NOT_FOUND")
-        if scope["method"] not in ("GET", "POST"):
-            raise ServingFault(Code.BAD_PARAMETER, "send the request by POST")
+        admit_call(scope, name)
         if self.stopping:
             raise ServingFault(Code.STOPPING, "this serving is shutting down")
         if self.starting:
             raise ServingFault(Code.STOPPING, "this serving is starting: its models are restored")
         if self.settings.key:
-            check_key(_header(scope, b"authorization"), self.settings.key, self._also)
+            check_key(header(scope, b"authorization"), self.settings.key, self._also)
+
+
+def admit_call(scope: Scope, name: str) -> None:
+    """Raises ServingFault (122, 100) for what is none of the two calls."""
+    if name not in (SINGLE, BATCH) or scope["path"].count("/") != _SLASHES:
+        raise ServingFault(Code.NO_SERVICE, "SERVICE_NOT_FOUND")
+    if scope["method"] not in ("GET", "POST"):
+        raise ServingFault(Code.BAD_PARAMETER, "send the request by POST")
 
 
 class Gone(Exception):
@@ -172,18 +176,20 @@ def _within(body: bytes, most: int) -> bytes:
     return body
 
 
-def _unforeseen(error: Exception) -> ServingFault:
+def unforeseen(error: Exception) -> ServingFault:
     _log.error("a request failed", exc_info=error)
     return ServingFault(Code.SYSTEM, f"internal error: {type(error).__name__}")
 
 
-async def _send(send: Send, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": 200, "headers": [*headers, length]})
+async def send_json(
+    send: Send, body: bytes, status: int = 200, kind: bytes = b"application/json"
+) -> None:
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-def _header(scope: Scope, name: bytes) -> str:
+def header(scope: Scope, name: bytes) -> str:
     for key, value in scope["headers"]:
         if key == name:
             return bytes(value).decode("latin-1")

@@ -22,6 +22,7 @@ from google.protobuf.message import Message
 
 from federation.fate_serving import proxy_pb2 as pb
 from serving.codes import Code, ServingFault
+from serving.routes import Routes
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +139,28 @@ class Signer:
         ):
             raise ServingFault(Code.AUTHENTICATION, "authentication failed: seen before")
         self._seen[signature] = now
+
+
+def admit_source(
+    signer: Signer, routes: Routes, packet: pb.Packet, certified: str, *, proof: bool
+) -> None:
+    """Whether a packet is of the party that it names, and that party may call the one it is for.
+    certified: the party in the connection's certificate, "" in plaintext. proof: a certificate or a
+    signature must say whose it is. Raises ServingFault (129)."""
+    source, target = packet.header.src.partyId, packet.header.dst.partyId
+    proofs = (signer.check(packet), certified)
+    if proof and not any(proofs):
+        raise ServingFault(
+            Code.AUTHENTICATION, "authentication failed: the certificate names no one party"
+        )
+    for proven in proofs:
+        if proven and proven != source:
+            raise ServingFault(
+                Code.AUTHENTICATION,
+                f"authentication failed: party {proven} says it is {source[:40]}",
+            )
+    if not routes.allows(source, target):
+        raise ServingFault(Code.AUTHENTICATION, f"party {source} may not call party {target}")
 
 
 def _stamp(path: Path | None) -> int:

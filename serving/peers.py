@@ -17,7 +17,7 @@ import msgspec
 
 from federation.fate_serving import proxy_pb2 as pb
 from serving import packets, scoring
-from serving.calls import Call, HostAnswer, Part, Row
+from serving.calls import REPLY_MARGIN_S, Call, HostAnswer, Part, Row
 from serving.certificates import Certificates
 from serving.codes import Code, ServingFault, of_host
 from serving.inference import host_fault
@@ -30,10 +30,6 @@ from serving.routes import RouteFile
 from serving.settings import Settings
 
 _log = logging.getLogger(__name__)
-
-REPLY_MARGIN_S = 0.02
-"""Kept back of a deadline for merging and answering."""
-
 
 LARGE_CALL = 64 << 10
 """Bytes of a request from which it travels by itself: a group must not grow over a packet."""

@@ -36,6 +36,14 @@ class Endpoint(msgspec.Struct, frozen=True):
         return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
 
 
+def address(text: str, option: str) -> Endpoint:
+    """Of ``host:port``. Raises ValueError naming the option."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{option}: expected host:port, such as 127.0.0.1:8000, not {text!r}")
+    return Endpoint(host.strip("[]"), int(port))
+
+
 class Rule(msgspec.Struct, frozen=True):
     """Who may ask whom; "*" is anyone."""
 

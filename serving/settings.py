@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -22,6 +22,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """party: the party whose models are served; "" serves any (standalone). Times are
     milliseconds. http_port: REST. grpc_port: models and inference, from this site. party_port:
     other parties' servings. host: where the first two listen. party_host: where the third does.
+
+    role: ``all``, or FATE-Serving's two: a ``proxy``, the site's door, at whose ``server`` are the
+    models, and a ``server``, whose way to other parties is the ``proxy`` (its ``proxy_port``).
 
     key: what clients must send as ``Authorization: Bearer`` where it is set. adapter: where a
     host's features come from (``serving.adapters``). route_table: FATE's file. cache_entries,
@@ -35,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     home: str
     party: str = ""
+    role: Literal["all", "server", "proxy"] = "all"
+    server: str = "127.0.0.1:8000"
+    proxy: str = "127.0.0.1:8879"
+    proxy_port: int = 8879
     host: str = "127.0.0.1"
     http_port: int = 8059
     grpc_port: int = 8000
@@ -93,7 +100,9 @@ _PROPERTIES: dict[str, str] = {
     "route.table": "route_table",
     "auth.file": "auth_file",
     "auth.open": "auth",
+    "proxy": "proxy",
     "proxy.grpc.inter.port": "party_port",
+    "proxy.grpc.intra.port": "proxy_port",
     "proxy.grpc.inference.timeout": "inference_ms",
     "proxy.grpc.batch.inference.timeout": "batch_ms",
 }

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from federation.fate_serving import proxy_pb2 as proxy
 from serving import models_told, open_protocol, openapi, scoring
 from serving.access_log import AccessLog
-from serving.calls import Answer
+from serving.calls import Answer, Asking
 from serving.codes import Code, ServingFault, http_status
 from serving.fetching import Source
 from serving.host_desk import HostDesk
@@ -238,7 +238,7 @@ class Web:
             packet = json_format.Parse(body, proxy.Packet(), ignore_unknown_fields=True)
         except (json_format.ParseError, UnicodeDecodeError):
             raise ServingFault(Code.BAD_PARAMETER, "the body is no packet in JSON") from None
-        found = await self.desk.answer(packet, "")
+        found = await self.desk.answer(packet, Asking(turn=_at_once))
         return Response(json_format.MessageToJson(found), media_type="application/json")
 
     async def described(self, _: Request) -> Response:
@@ -398,6 +398,10 @@ def _refusal(fault: ServingFault) -> Response:
     if fault.hosts:
         told["hosts"] = fault.hosts
     return JSONResponse(told, status_code=http_status(fault.code), headers=headers)
+
+
+async def _at_once() -> None:
+    """Over HTTP a request has its turn when it is read."""
 
 
 async def _no_such(request: Request, error: Exception) -> Response:

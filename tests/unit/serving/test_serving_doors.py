@@ -12,7 +12,7 @@ from federation.fate_serving import proxy_pb2 as pb
 from serving import fetching, scoring
 from serving.access_log import AccessLog
 from serving.adapters import Fetched, missing
-from serving.calls import HostAnswer, Part
+from serving.calls import Asking, HostAnswer, Part
 from serving.codes import Code, ServingFault
 from serving.fetching import Source, fetch
 from serving.guest_calls import GuestCalls
@@ -86,8 +86,13 @@ def packet(body, command="federatedInference", source="9999", operator="216", ke
     )
 
 
+async def at_once():
+    pass
+
+
 def asked(desk, sent, certified=""):
-    return json.loads(asyncio.run(desk.answer(sent, certified)).body.value)
+    asking = Asking(certified=certified, turn=at_once)
+    return json.loads(asyncio.run(desk.answer(sent, asking)).body.value)
 
 
 SINGLE = {"caseId": "c", "sendToRemoteFeatureData": {"id": "1"}}
@@ -186,6 +191,16 @@ def test_an_operators_rate_holds_for_guests_and_counts_the_rows_of_batches(desk)
     assert 'serving_party_requests_total{code="124",party="9999",version="1"} 1.0' in told
 
 
+def test_features_are_not_waited_for_beyond_the_guests_deadline(desk, monkeypatch):
+    async def fetch(self, ids, columns):
+        await asyncio.sleep(5)
+
+    monkeypatch.setattr(Features, "fetch", fetch)
+    asking = Asking(turn=at_once, left_s=0.1)
+    told = asyncio.run(asyncio.wait_for(desk.answer(packet(SINGLE), asking), 2))
+    assert json.loads(told.body.value)["retcode"] == Code.FEATURE
+
+
 def test_calls_that_have_no_room_cost_no_line_and_no_label(desk):
     desk.limits.in_flight = desk.limits.most
     assert asked(desk, packet(SINGLE))["retcode"] == 124
@@ -198,10 +213,10 @@ def test_a_version_that_was_unloaded_answers_guests_for_a_while_and_no_compariso
         model = desk.registry.snapshot.models[HOST]
         desk.registry.leave(model, 0.05)
         desk.registry.snapshot = desk.registry.snapshot.without_model(HOST)
-        found = [await desk.answer(packet(SINGLE), "")]
-        found.append(await desk.answer(packet({**SINGLE, "x_kept": True}), ""))
+        found = [await desk.answer(packet(SINGLE), Asking(turn=at_once))]
+        found.append(await desk.answer(packet({**SINGLE, "x_kept": True}), Asking(turn=at_once)))
         await asyncio.sleep(0.1)
-        found.append(await desk.answer(packet(SINGLE), ""))
+        found.append(await desk.answer(packet(SINGLE), Asking(turn=at_once)))
         return [json.loads(one.body.value)["retcode"] for one in found]
 
     assert asyncio.run(run()) == [0, 104, 104]

@@ -1,6 +1,7 @@
 """Property files, route tables, signatures, adapters: FATE-Serving's files as they are."""
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from serving.adapters import AdapterFault
 from serving.cache import FeatureCache
 from serving.codes import Code, ServingFault
 from serving.party_auth import Access, Config, Signer, read
+from serving.proxy import Proxy
 
 
 def test_property_files_of_fate_serving_are_read_and_the_rest_is_named(tmp_path, caplog):
@@ -39,6 +41,20 @@ def test_wrong_options_are_named(tmp_path):
     (tmp_path / "serving.json").write_text('{"most_rows": "many"}')
     with pytest.raises(ValueError, match="most_rows"):
         settings.read(tmp_path, {})
+
+
+def test_a_role_names_its_neighbour(tmp_path):
+    (tmp_path / "serving.json").write_text('{"role": "prox"}')
+    with pytest.raises(ValueError, match="role"):
+        settings.read(tmp_path, {})
+    (tmp_path / "serving.json").write_text('{"role": "proxy"}')
+    with pytest.raises(ValueError, match="party: a proxy must know"):
+        Proxy(settings.read(tmp_path, {}))
+    for wrong in ("nowhere", ":80", "a:0", "a:b", "a:65536"):
+        given = settings.read(tmp_path, {"party": "9999", "server": wrong})
+        with pytest.raises(ValueError, match="server: expected host:port"):
+            Proxy(given)
+    assert routes.address("[::1]:80", "server").target == "[::1]:80"
 
 
 TABLE = {
@@ -155,9 +171,12 @@ def test_changed_secrets_are_taken_up_and_faulty_ones_are_not(tmp_path, caplog):
     secrets_file(path, "old", if_use_auth=True)
     host = Signer(read(path), required=False, path=path)
 
+    numbers = itertools.count()
+
     def passes(secret):
         guest = Signer(Config(access_keys=(Access("10000", "K", secret),)), required=False)
         sent = packet()
+        sent.body.value = str(next(numbers)).encode()  # in one millisecond, equal ones are replays
         guest.sign(sent, "10000")
         try:
             return host.check(sent) == "9999"
