@@ -1,4 +1,4 @@
-"""What a reader filtered in tables is what the report holds beside the whole, in words of the page."""
+"""A report holds what a reader filtered in tables beside the whole, in words of the page."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import { full, number } from "../format.js";
 import { t } from "../i18n.js";
 import { Icon } from "../icons.js";
 import { usePopover } from "../popover.js";
-import { IconButton } from "../ui.js";
+import { IconButton, Select } from "../ui.js";
 
 /**
  * A button that opens a panel below itself.
@@ -149,14 +149,7 @@ export function Chooser({ label, options, selected, onSelect, steps }) {
     <span class="b-range-label">${label}</span>
     ${steps && step(-1, t("blocks.previous"), "chevron_left")}
     ${options.length <= NATIVE_MOST
-      ? html`<select class="b-input" aria-label=${label} value=${selected} onChange=${(/** @type {any} */ event) => onSelect(event.target.value)}>
-          ${grouped(options).map(([group, members]) => {
-            const inner = members.map(
-              (option) => html`<option key=${option.id} value=${option.id} selected=${option.id === selected}>${option.label}</option>`,
-            );
-            return group ? html`<optgroup key=${group} label=${group}>${inner}</optgroup>` : inner;
-          })}
-        </select>`
+      ? html`<${Select} hideLabel label=${label} value=${selected} onChange=${onSelect} options=${options} />`
       : html`<${ManyOptions} label=${label} options=${options} selected=${selected} onSelect=${onSelect} />`}
     ${steps && step(1, t("blocks.next"), "chevron_right")}
   </span>`;
