@@ -15,8 +15,7 @@ SEEN = """() => {
   for (let x = inside.left + 20; x < inside.right - 30; x += 50) {
     const cell = at(x, low);
     const head = at(x, inside.top + 12);
-    found.push([cell?.className.includes("dt-gap") || !cell ? "" : cell.getAttribute("aria-colindex"),
-                head?.getAttribute("aria-colindex") ?? ""]);
+    found.push([cell, head].map(one => one?.getAttribute("aria-colindex") ?? ""));
   }
   return found;
 }"""
