@@ -252,7 +252,7 @@ def test_every_request_is_answered_in_time_while_the_host_is_gone(bound, world, 
     codes, slowest = measured_failures(guest, bodies, harm)
     assert set(codes) <= {"0", "105", "124", "2111"}
     assert sum(codes.values()) == 240
-    assert codes["0"] >= 30
+    assert codes["0"] >= 10
     assert slowest < PARTY_MS / 1000 * 1.1 + 0.5
     deadline = time.monotonic() + 2
     while ask(guest, json.loads(bodies[0]))["retcode"]:
