@@ -106,8 +106,12 @@ def test_tables_find_and_filter(drawn: Drawn) -> None:
     page.locator(".dt-tools").get_by_role("button", name="party").click()
     page.get_by_role("checkbox", name="guest").check()
     expect(page.locator(".dt")).to_have_attribute("data-shown", "150")
-    page.get_by_label("value: least").first.fill("20.05")
-    page.get_by_label("value: least").first.press("Enter")
+    least = page.get_by_label("value: least").first
+    least.fill("20.05")
+    page.locator(".dt-scroll").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    expect(page.get_by_text("x299", exact=True)).to_be_visible()  # the table was drawn anew
+    expect(least).to_have_value("20.05")
+    least.press("Enter")
     expect(page.locator(".dt")).to_have_attribute("data-shown", "50")
 
 

@@ -112,15 +112,8 @@ export function RangeFilter({ label, min, max, step, value, onChange }) {
     aria-label=${name}
     onInput=${(/** @type {any} */ event) => set(which, event.target.value)}
   />`;
-  const typed = (/** @type {0 | 1} */ which, /** @type {string} */ name) => html`<input
-    type="number"
-    class="b-input is-number"
-    step="any"
-    value=${number(value[which])}
-    title=${full(value[which])}
-    aria-label=${name}
-    onChange=${(/** @type {any} */ event) => set(which, event.target.value)}
-  />`;
+  const typed = (/** @type {0 | 1} */ which, /** @type {string} */ name) =>
+    html`<${NumberField} label=${name} value=${value[which]} onChange=${(/** @type {string} */ text) => set(which, text)} />`;
   const least = t("blocks.least", { what: label });
   const most = t("blocks.most", { what: label });
   return html`<div class="b-range" role="group" aria-label=${label}>
@@ -131,6 +124,27 @@ export function RangeFilter({ label, min, max, step, value, onChange }) {
     </span>
     ${typed(1, most)}
   </div>`;
+}
+
+/**
+ * A number to type, which counts when it is all there. Till then it stays, whatever is drawn anew.
+ * @param {{label: string, value: number, onChange: (text: string) => void}} props
+ */
+function NumberField({ label, value, onChange }) {
+  const [draft, setDraft] = useState(/** @type {string | null} */ (null));
+  return html`<input
+    type="number"
+    class="b-input is-number"
+    step="any"
+    value=${draft ?? number(value)}
+    title=${full(value)}
+    aria-label=${label}
+    onInput=${(/** @type {any} */ event) => setDraft(event.target.value)}
+    onChange=${(/** @type {any} */ event) => {
+      setDraft(null);
+      onChange(event.target.value);
+    }}
+  />`;
 }
 
 const NATIVE_MOST = 24;
