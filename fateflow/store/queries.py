@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, select
 from sqlalchemy.orm import aliased
 
 from fateflow.store.database import Database
@@ -67,20 +68,23 @@ def tasks(database: Database, filters: Mapping[str, Any]) -> list[TaskRow]:
     conditions = _conditions(TaskRow, filters)
     if not conditions:
         return []
-    later = aliased(TaskRow)
-    newest = (
-        select(func.max(later.task_version))
-        .where(*(getattr(later, name) == getattr(TaskRow, name) for name in _TASK_IDENTITY))
-        .scalar_subquery()
-    )
     chosen = (
         select(TaskRow)
         .outerjoin(JobRow, _same_party(TaskRow, JobRow))
-        .where(*conditions, TaskRow.task_version == newest)
+        .where(*conditions, TaskRow.task_version == _newest_version())
         .order_by(TaskRow.job_id, JobRow.position, TaskRow.role, TaskRow.position)
     )
     with database.read() as session:
         return list(session.scalars(chosen))
+
+
+@cache
+def _newest_version() -> ScalarSelect[int]:
+    """The newest version of the enclosing query's task. Kept: it costs more to make than to ask,
+    and those who follow a job ask with every change."""
+    later = aliased(TaskRow)
+    same = (getattr(later, name) == getattr(TaskRow, name) for name in _TASK_IDENTITY)
+    return select(func.max(later.task_version)).where(*same).scalar_subquery()
 
 
 def task_page(

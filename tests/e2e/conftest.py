@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 
 BIN = Path(sys.executable).parent
-FINAL = ("success", "failed", "canceled", "timeout")
 
 
 def free_port() -> int:
@@ -103,13 +102,13 @@ class Node:
 
     def wait(self, job_id: str, limit_s: float = 90) -> str:
         """The job's final state; asks the server's long poll, never a loop of sleeps."""
-        deadline = time.monotonic() + limit_s
+        deadline, told = time.monotonic() + limit_s, {}
         while time.monotonic() < deadline:
-            rows = self.post("job/query", job_id=job_id).get("data") or [{}]
-            if rows[0].get("f_status") in FINAL:
-                return rows[0]["f_status"]
-            self.post("job/wait", job_id=job_id, timeout=5)
-        raise AssertionError(f"job {job_id} did not end in {limit_s} s: {rows[0]}")
+            since = {"since": told["stamp"]} if told else {}
+            told = self.post("job/wait", job_id=job_id, timeout=5, **since).get("data") or {}
+            if told.get("ended"):
+                return told["status"]
+        raise AssertionError(f"job {job_id} did not end in {limit_s} s: {told}")
 
 
 @pytest.fixture(scope="session")
