@@ -11,27 +11,13 @@ from fateboard.errors import Refused
 from fateboard.sessions import Sessions, Throttle
 from fateboard.settings import SettingsError
 from fateboard.shapes import JobKey
-from fateboard.testing.fake_flow import FakeFlow
 from fateboard.testing.scripted_jobs import BIG, HOSTILE
+from tests.board_asked import HOSTILE_ONE, ONE, code
 from tests.board_site import build, client, signed_in
 
-ONE = f"/api/v1/jobs/{BIG}/guest/9999"
-OTHER = f"/api/v1/jobs/{HOSTILE}/guest/9999"
 
-
-@pytest.fixture(scope="module")
-def flow():
-    fake = FakeFlow().start()
-    yield fake
-    fake.stop()
-
-
-def code(answer):
-    return answer.status_code, (answer.get_json(silent=True) or {}).get("error", {}).get("code")
-
-
-def test_without_accounts_this_machine_may_do_everything(tmp_path, flow):
-    browser = client(tmp_path, flow)
+def test_without_accounts_this_machine_may_do_everything(tmp_path, fake_flow):
+    browser = client(tmp_path, fake_flow)
     told = browser.get("/api/v1/session").get_json()
     assert told["local"] is True
     assert told["access"] == "admin"
@@ -39,18 +25,18 @@ def test_without_accounts_this_machine_may_do_everything(tmp_path, flow):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8080"])
-def test_without_accounts_other_names_of_this_machine_are_refused(tmp_path, flow, host):
-    answer = client(tmp_path, flow).get(ONE, headers={"Host": host})
+def test_without_accounts_other_names_of_this_machine_are_refused(tmp_path, fake_flow, host):
+    answer = client(tmp_path, fake_flow).get(ONE, headers={"Host": host})
     assert code(answer) == (403, "wrong_host")
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "[::1]:80"])
-def test_loopback_names_are_answered(tmp_path, flow, host):
-    assert client(tmp_path, flow).get(ONE, headers={"Host": host}).status_code == 200
+def test_loopback_names_are_answered(tmp_path, fake_flow, host):
+    assert client(tmp_path, fake_flow).get(ONE, headers={"Host": host}).status_code == 200
 
 
-def test_beyond_loopback_nothing_is_served_without_an_account(tmp_path, flow):
-    browser = client(tmp_path, flow, host="0.0.0.0")
+def test_beyond_loopback_nothing_is_served_without_an_account(tmp_path, fake_flow):
+    browser = client(tmp_path, fake_flow, host="0.0.0.0")
     assert code(browser.get(ONE)) == (503, "no_account")
 
 
@@ -70,8 +56,8 @@ BODY = {"notes": "x", "job_id": BIG, "role": "guest", "party_id": "9999", "days"
 
 
 @pytest.mark.parametrize(("method", "path", "access"), MATRIX)
-def test_access(tmp_path, flow, method, path, access):
-    made = build(tmp_path, flow)
+def test_access(tmp_path, fake_flow, method, path, access):
+    made = build(tmp_path, fake_flow)
     viewer = signed_in(made, "vera", "viewer")
     operator = signed_in(made, "otto", "operator")
 
@@ -85,8 +71,8 @@ def test_access(tmp_path, flow, method, path, access):
     assert code(asked(viewer)) == expected
 
 
-def test_pages_messages_and_health_are_open(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_pages_messages_and_health_are_open(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     accounts.add(tmp_path / "board", "ann", "admin", "ann-password")
     browser = made.test_client()
     assert browser.get("/api/v1/messages/en").status_code == 200
@@ -94,8 +80,8 @@ def test_pages_messages_and_health_are_open(tmp_path, flow):
     assert code(browser.get("/api/v1/session")) == (401, "sign_in")
 
 
-def test_no_hint_which_users_exist(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_no_hint_which_users_exist(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     accounts.add(tmp_path / "board", "ann", "admin", "ann-password")
     browser = made.test_client()
     told = [
@@ -106,8 +92,8 @@ def test_no_hint_which_users_exist(tmp_path, flow):
     assert told[0].data == told[1].data
 
 
-def test_the_sixth_failure_waits(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_the_sixth_failure_waits(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     accounts.add(tmp_path / "board", "ann", "admin", "ann-password")
     browser = made.test_client()
     for _ in range(5):
@@ -150,28 +136,31 @@ def test_throttle_forgets_after_success():
         {"Origin": "http://localhost:9999"},
     ],
 )
-def test_requests_of_other_sites_change_nothing(tmp_path, flow, headers):
-    browser = client(tmp_path, flow)
-    before = flow.counts["job/stop"]
+def test_requests_of_other_sites_change_nothing(tmp_path, fake_flow, headers):
+    browser = client(tmp_path, fake_flow)
+    before = fake_flow.counts["job/stop"]
     answer = browser.post(f"{ONE}/cancel", json={}, headers=headers)
     assert code(answer) == (403, "wrong_origin")
-    assert flow.counts["job/stop"] == before
+    assert fake_flow.counts["job/stop"] == before
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_forms_of_other_sites_change_nothing(tmp_path, flow, kind):
-    browser = client(tmp_path, flow)
+def test_forms_of_other_sites_change_nothing(tmp_path, fake_flow, kind):
+    browser = client(tmp_path, fake_flow)
     answer = browser.post(f"{ONE}/cancel", data="{}", content_type=kind)
     assert code(answer) == (415, "not_json")
 
 
-def test_our_own_page_may_change_things(tmp_path, flow):
+def test_our_own_page_may_change_things(tmp_path, fake_flow):
     headers = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
-    assert client(tmp_path, flow).post(f"{ONE}/cancel", json={}, headers=headers).status_code == 200
+    assert (
+        client(tmp_path, fake_flow).post(f"{ONE}/cancel", json={}, headers=headers).status_code
+        == 200
+    )
 
 
-def test_the_cookie_is_for_this_site_and_no_script(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_the_cookie_is_for_this_site_and_no_script(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     accounts.add(tmp_path / "board", "ann", "admin", "ann-password")
     right = {"username": "ann", "password": "ann-password"}
     plain = made.test_client().post("/api/v1/session", json=right)
@@ -183,8 +172,8 @@ def test_the_cookie_is_for_this_site_and_no_script(tmp_path, flow):
     assert "Secure" in safe.headers["Set-Cookie"]
 
 
-def test_sign_out_ends_the_session_everywhere(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_sign_out_ends_the_session_everywhere(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     ann = signed_in(made, "ann")
     token = ann.get_cookie("distaff_board_8080").value
     assert ann.delete("/api/v1/session", json={}).status_code == 204
@@ -193,8 +182,8 @@ def test_sign_out_ends_the_session_everywhere(tmp_path, flow):
     assert code(thief.get(ONE)) == (401, "sign_in")
 
 
-def test_a_removed_user_and_a_changed_password_end_sessions(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_a_removed_user_and_a_changed_password_end_sessions(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     ann, bob = signed_in(made, "ann"), signed_in(made, "bob")
     accounts.add(tmp_path / "board", "ann", "viewer", "another-password")
     assert code(ann.get(ONE)) == (401, "sign_in")
@@ -203,10 +192,10 @@ def test_a_removed_user_and_a_changed_password_end_sessions(tmp_path, flow):
     assert code(bob.get(ONE)) == (401, "sign_in")
 
 
-def test_sessions_survive_a_restart_and_end_when_idle(tmp_path, flow):
-    ann = signed_in(build(tmp_path, flow), "ann")
+def test_sessions_survive_a_restart_and_end_when_idle(tmp_path, fake_flow):
+    ann = signed_in(build(tmp_path, fake_flow), "ann")
     token = ann.get_cookie("distaff_board_8080").value
-    again = client(tmp_path, flow)
+    again = client(tmp_path, fake_flow)
     again.set_cookie("distaff_board_8080", token)
     assert again.get(ONE).status_code == 200
     assert token not in (tmp_path / "board" / "sessions.json").read_text()
@@ -221,14 +210,14 @@ def test_idle_sessions_end(tmp_path):
     assert sessions.find(token) is None
 
 
-def test_nobody_is_let_in_by_a_broken_users_file(tmp_path, flow):
-    browser = client(tmp_path, flow)
+def test_nobody_is_let_in_by_a_broken_users_file(tmp_path, fake_flow):
+    browser = client(tmp_path, fake_flow)
     (tmp_path / "board" / "users.json").write_text("{broken")
     assert code(browser.get(ONE)) == (503, "accounts_broken")
 
 
-def test_a_share_link_shows_one_job_and_changes_nothing(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_a_share_link_shows_one_job_and_changes_nothing(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     operator = signed_in(made, "otto", "operator")
     body = {"job_id": BIG, "role": "guest", "party_id": "9999", "days": 7}
     url = operator.post("/api/v1/share", json=body).get_json()["url"]
@@ -240,15 +229,15 @@ def test_a_share_link_shows_one_job_and_changes_nothing(tmp_path, flow):
     assert guest.get(ONE).status_code == 200
     assert guest.get("/api/v1/jobs").get_json()["total"] == 1
     missing = guest.get("/api/v1/jobs/2020/guest/9999")
-    other = guest.get(OTHER)
+    other = guest.get(HOSTILE_ONE)
     assert code(other) == (404, "no_job")
     assert other.data == missing.data
     refused = [
         guest.get("/api/v1/compare?jobs=a:b:c,d:e:f"),
         guest.get("/api/v1/events?topics=jobs"),
         guest.get(f"/api/v1/events?topics=job:{HOSTILE}/guest/9999"),
-        guest.get(f"{OTHER}/logs/partyInfo"),
-        guest.get(f"{OTHER}/components/reader_0/view"),
+        guest.get(f"{HOSTILE_ONE}/logs/partyInfo"),
+        guest.get(f"{HOSTILE_ONE}/components/reader_0/view"),
         guest.get(f"{ONE}/logs.tar.gz"),
     ]
     assert {code(answer) for answer in refused} == {(404, "no_job")}
@@ -256,8 +245,8 @@ def test_a_share_link_shows_one_job_and_changes_nothing(tmp_path, flow):
     assert code(guest.post("/api/v1/share", json=body)) == (403, "not_allowed")
 
 
-def test_a_shared_job_hides_its_other_parties(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_a_shared_job_hides_its_other_parties(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     operator = signed_in(made, "otto", "operator")
     live = "202601010000000000001"
     body = {"job_id": live, "role": "guest", "party_id": "9999", "days": 7}
@@ -270,8 +259,8 @@ def test_a_shared_job_hides_its_other_parties(tmp_path, flow):
     assert code(guest.get(f"{path}/host/10000")) == (404, "no_job")
 
 
-def test_whoever_is_signed_in_keeps_the_session_when_opening_a_link(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_whoever_is_signed_in_keeps_the_session_when_opening_a_link(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     operator = signed_in(made, "otto", "operator")
     body = {"job_id": BIG, "role": "guest", "party_id": "9999", "days": 7}
     url = operator.post("/api/v1/share", json=body).get_json()["url"]
@@ -300,8 +289,8 @@ def test_share_links_last_between_a_day_and_ninety(tmp_path, days):
         share_links.made(tmp_path, JobKey(job_id="1", role="g", party_id="9"), days)
 
 
-def test_actions_are_logged_without_secrets(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_actions_are_logged_without_secrets(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     operator = signed_in(made, "otto", "operator")
     made.test_client().post(
         "/api/v1/session", json={"username": "my-secret-typed-here", "password": "hunter2222"}
@@ -351,8 +340,8 @@ def test_users_by_the_command_line(tmp_path):
     assert run("list").output == "bob  viewer\n"
 
 
-def test_a_new_sign_in_ends_the_session_before(tmp_path, flow):
-    made = build(tmp_path, flow)
+def test_a_new_sign_in_ends_the_session_before(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow)
     ann = signed_in(made, "ann")
     before = ann.get_cookie("distaff_board_8080").value
     ann.post("/api/v1/session", json={"username": "ann", "password": "ann-password"})
@@ -362,11 +351,11 @@ def test_a_new_sign_in_ends_the_session_before(tmp_path, flow):
     assert ann.get(ONE).status_code == 200
 
 
-def test_the_board_does_not_listen_beyond_loopback_without_an_account(tmp_path, flow):
+def test_the_board_does_not_listen_beyond_loopback_without_an_account(tmp_path, fake_flow):
     from fateboard.__main__ import check_reach
 
     def reached(**given):
-        made = build(tmp_path, flow, host="0.0.0.0", **given).extensions["board"]
+        made = build(tmp_path, fake_flow, host="0.0.0.0", **given).extensions["board"]
         check_reach(made.settings, made.accounts)
 
     with pytest.raises(SettingsError, match="distaff board user add NAME --access admin"):
@@ -378,8 +367,8 @@ def test_the_board_does_not_listen_beyond_loopback_without_an_account(tmp_path, 
     reached()
 
 
-def test_the_default_password_of_fate_is_pointed_at(tmp_path, flow):
-    made = build(tmp_path, flow, username="admin", password="admin")
+def test_the_default_password_of_fate_is_pointed_at(tmp_path, fake_flow):
+    made = build(tmp_path, fake_flow, username="admin", password="admin")
     browser = made.test_client()
     right = {"username": "admin", "password": "admin"}
     told = browser.post("/api/v1/session", json=right).get_json()

@@ -12,10 +12,8 @@ import pytest
 from fateboard.errors import Refused
 from fateboard.flow_client import SHARED_S, Flow, FlowRefused, Signer
 from fateboard.testing.fake_flow import FakeFlow
-from fateboard.testing.scripted_jobs import BIG
+from tests.board_asked import ONE
 from tests.board_site import client
-
-ONE = f"/api/v1/jobs/{BIG}/guest/9999"
 
 
 @pytest.fixture

@@ -9,40 +9,23 @@ import pytest
 
 from fateboard import disclosure
 from fateboard.compare import best, flattened
-from fateboard.logs import level_of
+from fateboard.flow_client import Reply
+from fateboard.logs import attempts, level_of
 from fateboard.testing.fake_flow import Clock, FakeFlow
 from fateboard.testing.scripted_jobs import (
     BIG,
     BIG_COLUMNS,
     BIG_LINES,
     BIG_TREES,
-    HOSTILE,
+    EARLIER_LINES,
     LIVE,
     NASTY,
     NASTY_NAMES,
 )
+from tests.board_asked import HOSTILE_ONE, LIVE_ONE, ONE, code
 from tests.board_site import client
 
-ONE = f"/api/v1/jobs/{BIG}/guest/9999"
-LIVE_ONE = f"/api/v1/jobs/{LIVE}/guest/9999"
-NASTY_ONE = f"/api/v1/jobs/{HOSTILE}/guest/9999"
 FOREST = f"{ONE}/components/heterosecureboost_0"
-
-
-@pytest.fixture(scope="module")
-def flow():
-    fake = FakeFlow(clock=Clock(100.0), step_s=1.0, fails_at="heterolr_0").start()
-    yield fake
-    fake.stop()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory, flow):
-    return client(tmp_path_factory.mktemp("home"), flow)
-
-
-def code(answer):
-    return answer.status_code, (answer.get_json(silent=True) or {}).get("error", {}).get("code")
 
 
 # Components
@@ -61,15 +44,15 @@ def test_a_wide_table(browser):
     assert none["notices"][0]["text"]["code"] == "data.none"
 
 
-def test_a_forest_of_five_hundred_trees(browser, flow):
+def test_a_forest_of_five_hundred_trees(browser, failed_flow):
     begun = time.monotonic()
     view = browser.get(f"{FOREST}/view").get_json()
     assert time.monotonic() - begun < 2
     assert f'"index": {BIG_TREES - 1}' in json.dumps(view)
-    before = flow.counts["tracking/component/output/model"]
+    before = failed_flow.counts["tracking/component/output/model"]
     tree = browser.get(f"{FOREST}/tree/{BIG_TREES - 1}").get_json()
     assert len(tree["nodes"]) == 7
-    assert flow.counts["tracking/component/output/model"] == before
+    assert failed_flow.counts["tracking/component/output/model"] == before
 
 
 def test_unknown_components(browser):
@@ -99,14 +82,14 @@ def test_files_are_passed_through(browser):
 
 
 def test_hostile_names_stay_text(browser):
-    found = browser.get(NASTY_ONE)
+    found = browser.get(HOSTILE_ONE)
     assert found.content_type == "application/json"
     assert found.get_json()["job"]["name"] == NASTY
     for name in ("reader_0",):
-        view = browser.get(f"{NASTY_ONE}/components/{name}/view")
+        view = browser.get(f"{HOSTILE_ONE}/components/{name}/view")
         assert view.status_code == 200
         assert view.content_type == "application/json"
-    assert browser.get(f"{NASTY_ONE}/components/{NASTY_NAMES[3]}/view").status_code == 404
+    assert browser.get(f"{HOSTILE_ONE}/components/{NASTY_NAMES[3]}/view").status_code == 404
 
 
 # Logs
@@ -143,11 +126,39 @@ def test_following_loses_no_line_and_repeats_none(tmp_path):
     flow.stop()
 
 
-def test_finding_in_logs(browser, flow):
+def test_logs_of_earlier_attempts(tmp_path):
+    flow = FakeFlow(clock=Clock(100.0), step_s=1.0).start()
+    flow.live.rerun("")
+    flow.live.rerun("")
+    page = client(tmp_path, flow)
+    assert page.get(f"{LIVE_ONE}/logs/partyInfo/attempts").get_json() == {"earlier": [0, 1]}
+    first = page.get(f"{LIVE_ONE}/logs/partyInfo?begin=1&attempt=0").get_json()
+    assert first["total"] == len(first["lines"]) == EARLIER_LINES
+    assert first["lines"][0]["text"].endswith("of attempt 0")
+    raw = page.get(f"{LIVE_ONE}/logs/partyInfo/raw?attempt=1").get_data(as_text=True)
+    assert raw.count("of attempt 1") == EARLIER_LINES
+    assert code(page.get(f"{LIVE_ONE}/logs/partyInfo?attempt=-1")) == (400, "number")
+    flow.stop()
+
+
+@pytest.mark.parametrize(
+    ("told", "earlier"),
+    [(None, []), ("x", []), ([2, 0, 0], [0, 2]), ([-1, True, {}, "1"], [1]), ({"a": 1}, [])],
+)
+def test_attempts_that_make_no_sense_are_passed_over(told, earlier):
+    class Told:
+        def shared(self, path, body):
+            assert (path, body) == ("log/size", {"job_id": "1"})
+            return Reply(data={"size": 3, "attempts": told})
+
+    assert attempts(Told(), {"job_id": "1"}).earlier == earlier
+
+
+def test_finding_in_logs(browser, failed_flow):
     log = f"{ONE}/logs/partyInfo/find"
     found = browser.get(f"{log}?text=x&regex=1&level=ERROR&from=5000&direction=next").get_json()
     assert found["number"] == 6000
-    body = dict(flow.bodies)["log/find"]
+    body = dict(failed_flow.bodies)["log/find"]
     assert (body["text"], body["regex"], body["level"], body["from"]) == ("x", True, "ERROR", 5000)
     assert code(browser.get(f"{log}?direction=up")) == (400, "log_direction")
     assert code(browser.get(f"{log}?level=LOUD")) == (400, "log_level")
@@ -161,7 +172,7 @@ def test_raw_logs_are_text_and_come_in_pieces(browser):
     first = next(pieces)
     assert first.count(b"\n") == 5000
     answer.close()
-    short = browser.get(f"{NASTY_ONE}/logs/partyInfo/raw").get_data(as_text=True)
+    short = browser.get(f"{HOSTILE_ONE}/logs/partyInfo/raw").get_data(as_text=True)
     assert short.count("\n") == 10
 
 

@@ -23,27 +23,10 @@ from fateboard.testing.scripted_jobs import (
     BIG,
     LIVE,
 )
+from tests.board_asked import LIVE_ONE, ONE, code
 from tests.board_site import client
 
-ONE = f"/api/v1/jobs/{BIG}/guest/9999"
-LIVE_ONE = f"/api/v1/jobs/{LIVE}/guest/9999"
 FOREST = f"{ONE}/components/heterosecureboost_0"
-
-
-@pytest.fixture(scope="module")
-def flow():
-    fake = FakeFlow(clock=Clock(100.0), step_s=1.0, fails_at="heterolr_0").start()
-    yield fake
-    fake.stop()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory, flow):
-    return client(tmp_path_factory.mktemp("home"), flow)
-
-
-def code(answer):
-    return answer.status_code, (answer.get_json(silent=True) or {}).get("error", {}).get("code")
 
 
 # Pages
@@ -102,8 +85,8 @@ BAD_NAMES = ["..", ".", "a b", "a%00b", "%2e%2e", "a;b", "$(id)", "`id`", "a'b",
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-def test_bad_names_reach_no_fateflow(browser, flow, name):
-    before = flow.total()
+def test_bad_names_reach_no_fateflow(browser, failed_flow, name):
+    before = failed_flow.total()
     for path in (
         f"/api/v1/jobs/{name}/guest/9999",
         f"/api/v1/jobs/{BIG}/{name}/9999/logs/partyInfo",
@@ -113,7 +96,7 @@ def test_bad_names_reach_no_fateflow(browser, flow, name):
     ):
         assert browser.get(path).status_code == 404
     assert browser.get(f"{ONE}/logs/componentInfo?component={name}").status_code == 400
-    assert flow.total() == before
+    assert failed_flow.total() == before
 
 
 @given(st.text(max_size=30))
@@ -137,12 +120,12 @@ def test_the_list_of_a_thousand_jobs(browser):
     assert page["facets"]["status"]["failed"] > 100
 
 
-def test_filters_and_order_are_fateflows(browser, flow):
+def test_filters_and_order_are_fateflows(browser, failed_flow):
     browser.get(
         "/api/v1/jobs?q=a&status=failed,success&role=host&party_id=9,10&partner=7&note=lr"
         "&module=HeteroLR&from=1&to=2&sort=elapsed&order=asc&page=2&size=5&metric=auc"
     )
-    path, body = flow.bodies[-1]
+    path, body = failed_flow.bodies[-1]
     assert path == "job/list/job"
     assert body == {
         "q": "a",
@@ -235,7 +218,7 @@ def test_large_answers_are_compressed_for_who_takes_that(browser):
     assert "Content-Encoding" not in small.headers
 
 
-def test_notes_keep_every_character(browser, flow):
+def test_notes_keep_every_character(browser, failed_flow):
     notes = "v1.2, lr=0.1 <b>x</b> 备注"
     found = browser.put(f"{ONE}/notes", json={"notes": notes}).get_json()
     assert found["job"]["notes"] == notes

@@ -8,6 +8,7 @@ from fateboard import serving
 from fateboard.testing.fake_flow import FakeFlow
 from fateboard.testing.scripted_jobs import BIG
 from fateboard.testing.scripted_serving import KNOWN, NEW, OLD, SCORE, named
+from tests.board_asked import code
 from tests.board_site import build, client, signed_in
 
 AT = "/api/v1/serving"
@@ -36,10 +37,6 @@ def flow():
     fake.serving.running = True
     yield fake
     fake.stop()
-
-
-def code(answer):
-    return answer.status_code, (answer.get_json(silent=True) or {}).get("error", {}).get("code")
 
 
 def test_services_models_parties_and_limits_are_shown(tmp_path, flow):
