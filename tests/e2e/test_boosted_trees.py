@@ -57,12 +57,11 @@ def tables(node, pooled, tmp_path_factory):
     """Vertical: a guest table for each label, one or two host tables; horizontal: two halves."""
     folder = tmp_path_factory.mktemp("trees")
     x, labels = pooled
-    ids = [f"row{i:04d}" for i in range(ROWS)]
+    ids, files = [f"row{i:04d}" for i in range(ROWS)], {}
 
     def put(name, lines):
-        file = folder / f"{name}.csv"
-        file.write_text("\n".join(lines) + "\n")
-        node.upload(file, SPACE, name)
+        files[name] = folder / f"{name}.csv"
+        files[name].write_text("\n".join(lines) + "\n")
 
     for name, part in (("host", x[:, GUEST:]), ("bank", x[:, GUEST:6]), ("shop", x[:, 6:])):
         put(name, columns(["id", *(f"h{i}" for i in range(part.shape[1]))], ids, *part.T))
@@ -72,6 +71,7 @@ def tables(node, pooled, tmp_path_factory):
         for side, rows in (("first", slice(0, 130)), ("second", slice(130, ROWS))):
             named = ["id", "y", *(f"x{i}" for i in range(GUEST + HOST))]
             put(f"{side}_{name}", columns(named, ids[rows], y[rows], *x[rows].T))
+    node.upload_all(SPACE, files)
 
 
 def job(name, **more):
@@ -82,6 +82,7 @@ def job(name, **more):
         hosts = {10000: "bank", 10001: "shop"}
     chain = [("reader_0", "Reader", None), ("data_transform_0", "DataTransform", "data")]
     chain += [] if homo else [("intersection_0", "Intersection", "data")]
+    aligned = {} if homo else {"intersection_0": {"intersect_method": "ecdh"}}
     kind = {"three": "multi", "real": "regression"}.get(label, "binary")
     chain += [("boost_0", module, "train_data")]
     chain += [] if name == "cross" else [("evaluation_0", "Evaluation", "data")]
@@ -107,7 +108,7 @@ def job(name, **more):
         "initiator": {"role": "guest", "party_id": 9999},
         "role": {"guest": [9999], "host": list(hosts), **({"arbiter": [10000]} if homo else {})},
         "component_parameters": {
-            "common": {"boost_0": given, "evaluation_0": {"eval_type": kind}},
+            "common": {"boost_0": given, "evaluation_0": {"eval_type": kind}} | aligned,
             "role": {
                 "guest": {"0": own(f"first_{label}" if homo else label, True)},
                 "host": {str(i): one for i, one in enumerate(of_hosts)},

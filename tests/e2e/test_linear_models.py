@@ -21,6 +21,7 @@ LR = {
 }
 SSHE = LR | {"optimizer": "sgd"}
 SHORT_KEY = {"key_length": 1024}
+FAST = {"intersection_0": {"intersect_method": "ecdh"}}
 LABELS = {
     "two": lambda score, rng: (score + rng.normal(size=ROWS) > 0).astype(int),
     "three": lambda score, rng: np.digitize(score + 0.3 * rng.normal(size=ROWS), [-0.7, 0.7]),
@@ -52,15 +53,9 @@ MODELS = {
     ),
     "sshe_linr": ("HeteroSSHELinR", "real", SSHE | {"max_iter": 20, "decay": 0}),
     "homo_lr": ("HomoLR", "two", LR | {"optimizer": "sgd", "learning_rate": 1.0, "max_iter": 20}),
-    "baseline": ("LocalBaseline", "two", {"model_name": "LogisticRegression"}),
-    "lightgbm": (
-        "LocalBaseline",
-        "two",
-        {"model_name": "LGBMClassifier", "model_opts": {"n_estimators": 5}},
-    ),
     "kmeans": ("HeteroKmeans", "two", {"k": 2, "max_iter": 10, "random_stat": 1}),
 }
-WITHOUT_ARBITER = {"HeteroSSHELR", "HeteroSSHELinR", "LocalBaseline"}
+WITHOUT_ARBITER = {"HeteroSSHELR", "HeteroSSHELinR"}
 RANKING = ["lr", "lr_paillier", "lr_ou", "lr_batches", "sshe_lr", "sshe_lr_hidden", "homo_lr"]
 PREDICTED = "predict_score"
 
@@ -83,12 +78,11 @@ def tables(node, pooled, tmp_path_factory):
     """Vertical: one guest table per label and one host table; horizontal: rows in two halves."""
     folder = tmp_path_factory.mktemp("linear")
     x, labels = pooled
-    ids = [f"row{i:04d}" for i in range(ROWS)]
+    ids, files = [f"row{i:04d}" for i in range(ROWS)], {}
 
     def put(name, lines):
-        file = folder / f"{name}.csv"
-        file.write_text("\n".join(lines) + "\n")
-        node.upload(file, SPACE, name)
+        files[name] = folder / f"{name}.csv"
+        files[name].write_text("\n".join(lines) + "\n")
 
     guest, host = x[:, :GUEST], x[:, GUEST:]
     put("host", columns(["id", *(f"h{i}" for i in range(HOST))], ids, *host.T))
@@ -97,6 +91,7 @@ def tables(node, pooled, tmp_path_factory):
     for name, rows in (("homo_guest", slice(0, 130)), ("homo_host", slice(130, ROWS))):
         named = ["id", "y", *(f"x{i}" for i in range(GUEST + HOST))]
         put(name, columns(named, ids[rows], labels["two"][rows], *x[rows].T))
+    node.upload_all(SPACE, files)
 
 
 def job(module, label, given):
@@ -126,8 +121,6 @@ def job(module, label, given):
     label_type = "float" if label == "real" else "int"
     guest = own(of_guest, data_transform_0={"with_label": True, "label_type": label_type})
     host = own(of_host, data_transform_0={"with_label": homo, "label_type": label_type})
-    if module == "LocalBaseline":
-        host["0"]["model_0"] = {"need_run": False}
     if "scorecard_0" in components:
         host["0"]["scorecard_0"] = {"need_run": False}
     roles = {"guest": [9999], "host": [10000]}
@@ -138,7 +131,7 @@ def job(module, label, given):
         "initiator": {"role": "guest", "party_id": 9999},
         "role": roles,
         "component_parameters": {
-            "common": {"model_0": given},
+            "common": {"model_0": given, **({} if homo else FAST)},
             "role": {"guest": guest, "host": host},
         },
     }
@@ -238,13 +231,6 @@ def test_a_hidden_host_model_holds_no_weights(node, jobs):
 def test_stepwise_tells_what_it_kept(node, jobs):
     said = result(node, jobs, "lr_stepwise", "tracking/component/summary/download")["data"]
     assert any(key.startswith("step_") for key in said)
-
-
-def test_local_models_stay_at_the_guest(node, jobs, pooled):
-    _, labels = pooled
-    for name in ("baseline", "lightgbm"):
-        rows, scores = by_row(predicted(node, jobs, name))
-        assert roc_auc_score(labels["two"][rows], scores) > 0.6
 
 
 def test_credit_scores_follow_the_probabilities(node, jobs):
