@@ -73,7 +73,7 @@ def _weights(context: Context, model: dict[str, Any]) -> list[Block]:
     shown = list(dict.fromkeys([*header, *weights]))
     rows: list[list[Any]] = [[name, weights.get(name)] for name in shown]
     if context.role != "host" or context.module.casefold() == _HOMOGENEOUS:
-        rows.append(["intercept", model.get("intercept")])
+        rows.append([msg("model.intercept"), model.get("intercept")])
     blocks: list[Block] = []
     if encrypted:
         text = msg("linear.encrypted", count=len(encrypted))

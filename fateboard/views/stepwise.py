@@ -175,7 +175,7 @@ def _estimates(step: Step) -> list[Block]:
         [name, anonymous.get(name, ""), 1, weights.get(name)] for name in header
     ]
     if step.meta.get("fit_intercept") and finite(step.meta.get("intercept")):
-        rows.append(["intercept", "", 1, step.meta.get("intercept")])
+        rows.append([msg("model.intercept"), "", 1, step.meta.get("intercept")])
     freedom = Column(id="df", label=msg("stepwise.df"), format="integer")
     estimate = Column(id="estimate", label=msg("stepwise.estimate"), format="bar")
     entering = names(step.meta.get("to_enter"))

@@ -24,6 +24,7 @@ from fateboard.blocks import (
 )
 from fateboard.views.cells import TOTAL
 
+INTERCEPT = msg("model.intercept")
 LOSS = {"metric_type": "LOSS", "name": "train", "unit_name": "iters", "curve_name": "loss"}
 LINEAR = {
     "iters": 12,
@@ -61,7 +62,7 @@ def table(block: Block) -> Table:
 
 def test_a_guests_linear_model_ends_with_the_intercept_and_a_hosts_has_none():
     guest, host = blocks("HeteroLR", model=LINEAR), blocks("HeteroLR", "host", model=LINEAR)
-    assert table(guest["weights"]).rows == [["x1", -0.5], ["x0", 0.25], ["intercept", -0.125]]
+    assert table(guest["weights"]).rows == [["x1", -0.5], ["x0", 0.25], [INTERCEPT, -0.125]]
     assert table(host["weights"]).rows == [["x1", -0.5], ["x0", 0.25]]
     assert guest["model"] == KeyValues(
         id="model",
@@ -71,7 +72,7 @@ def test_a_guests_linear_model_ends_with_the_intercept_and_a_hosts_has_none():
         ],
         export_name="model_summary",
     )
-    assert table(blocks("HomoLR", "host", model=LINEAR)["weights"]).rows[-1][0] == "intercept"
+    assert table(blocks("HomoLR", "host", model=LINEAR)["weights"]).rows[-1][0] == INTERCEPT
 
 
 def test_encrypted_weights_are_said_to_be_so():
@@ -96,7 +97,7 @@ def test_one_model_per_class_is_picked_by_its_label():
     facts, weights = picked.blocks
     assert isinstance(facts, KeyValues)
     assert [item.value for item in facts.items] == [30, True, 7]
-    assert table(weights).rows[-1] == ["intercept", -0.125]
+    assert table(weights).rows[-1] == [INTERCEPT, -0.125]
 
 
 def test_the_arbiter_shows_its_loss_and_says_where_the_weights_are():
@@ -217,7 +218,7 @@ def test_stepwise_lists_what_each_step_removed_with_the_score_that_the_arbiter_f
     assert table(shown["stepwise.effects"]).rows == [["", "host_10000_x1", False]]
     assert table(shown["stepwise.estimates"]).rows == [
         ["age", "guest_9999_x0", 1, 0.5],
-        ["intercept", "", 1, 0.25],
+        [INTERCEPT, "", 1, 0.25],
     ]
     host = blocks("HeteroLinR", "host", metrics={"train": {"stepwise_0": step(0, [True, True])}})
     assert "step" in host
