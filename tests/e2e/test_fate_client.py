@@ -29,10 +29,11 @@ def client(node, tmp_path_factory):
         pytest.skip(str(error))
     found = fate_client.fresh(environment, tmp_path_factory.mktemp("fate-client"))
     server = ("--ip", "127.0.0.1", "--port", node.port)
-    assert found.flow("init", *server)["retcode"] == 0
+    assert '"retcode": 0' in found.run("flow", "init", *server)
     assert "succeeded" in found.run("pipeline", "init", *server)
     write_parties(found.folder, noise=0.0)
-    return found
+    yield found
+    found.close()
 
 
 def uploading(client, role):
@@ -125,7 +126,7 @@ def test_3_tables_are_told_of_bound_and_deleted_once(client, tables):
 
 @pytest.mark.parametrize("host", [9999, 10000])
 def test_4_the_toy_tells_its_sum(client, host):
-    told = client.run("flow", "test", "toy", "-gid", 9999, "-hid", host)
+    told = client.forked("flow", "test", "toy", "-gid", 9999, "-hid", host)
     assert " is success" in told
     assert "[secure_add_guest.run]" in told
     assert "success to calculate secure_sum, it is 2000.0" in told
@@ -276,7 +277,7 @@ def test_7_a_vertical_model_is_merged_and_a_conversion_of_it_refused(client, tra
     parties = ("--guest-party-id", "9999", "--host-party-ids", "10000")
     kind = ("--model-type", "logistic_regression", "--output-format", "pmml", "--target-name", "y")
     where = ("-cpn", "hetero_lr_0", "--output-path", "merged.pmml")
-    client.run("flow", "component", "hetero-model-merge", *named, *parties, *kind, *where)
+    client.forked("flow", "component", "hetero-model-merge", *named, *parties, *kind, *where)
     assert "RegressionModel" in (client.folder / "merged.pmml").read_text()
     conf = client.json_file("convert.conf", {**model, "role": "guest", "party_id": 9999})
     refused = client.flow("model", "homo-convert", "-c", conf)
