@@ -34,8 +34,8 @@ back: that costs as much as a refusal."""
 CROWD = 4
 """Calls held back from which work waits."""
 
-WORK_S, EMPTY_S = 0.03, 0.03
-"""Work goes on for the first, then the core is emptied for the second at most, and so on: however
+WORK_S, EMPTY_S = 0.025, 0.1
+"""Work goes on for the first, then the core is emptied, for the second at most, and so on: however
 many are refused, time is left for those that are not."""
 
 STILL_S = 0.03

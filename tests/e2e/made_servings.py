@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.e2e.servings import PARTIES, Serving, request
 MODEL_ID, SERVICE = "made", "lr"
 COLUMNS = 20
 ROWS = 500
+INTERCEPT = 0.1
 
 
 def pair(home: Path, guest: dict[str, Any], host: dict[str, Any]) -> tuple[Serving, Serving]:
@@ -32,6 +34,14 @@ def pair(home: Path, guest: dict[str, Any], host: dict[str, Any]) -> tuple[Servi
     )
     asked.routes(asking.party)
     return asked, asking
+
+
+def start(*servings: Serving) -> None:
+    """Side by side."""
+    for serving in servings:
+        serving.launch()
+    for serving in servings:
+        serving.wait()
 
 
 def load(serving: Serving, version: str = "1") -> dict[str, str]:
@@ -65,6 +75,18 @@ def asked(row: int) -> dict[str, Any]:
     return request(SERVICE, features, str(row % ROWS))
 
 
+def score(row: int, version: str = "1") -> float:
+    """Of ``asked(row)``, by the model's definition."""
+    host = [round(0.1 * i + row % ROWS, 3) for i in range(COLUMNS)]
+    guest = asked(row)["body"]["featureData"].values()
+    sums = (sum(w * x for w, x in zip(_weights(version), of, strict=True)) for of in (guest, host))
+    return 1 / (1 + math.exp(-(INTERCEPT + sum(sums))))
+
+
+def _weights(version: str) -> list[float]:
+    return [0.001 * (i - 5) * int(version) for i in range(COLUMNS)]
+
+
 def _exported(serving: Serving, version: str) -> Path:
     """As ``flow model export`` writes it."""
     role = serving.role
@@ -83,8 +105,9 @@ def _exported(serving: Serving, version: str) -> Path:
         roles={"guest": [9999], "host": [10000]},
         inference_dsl={"components": components},
     )
-    weights = {name: 0.001 * (i - 5) * int(version) for i, name in enumerate(names)}
-    linear = {"weight": weights, "intercept": 0.1 if role == "guest" else 0.0, "header": names}
+    weights = dict(zip(names, _weights(version), strict=True))
+    intercept = INTERCEPT if role == "guest" else 0.0
+    linear = {"weight": weights, "intercept": intercept, "header": names}
     models = {
         "data_transform_0": _model("DataTransform", {"inputFormat": "dense"}, {"header": names}),
         "hetero_lr_0": _model("HeteroLogisticRegression", {}, linear),

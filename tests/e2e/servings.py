@@ -42,6 +42,11 @@ class Serving:
         (self.home / "serving" / "route_table.json").write_text(json.dumps(table))
 
     def start(self) -> None:
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Without waiting for it."""
         ports = ("--port", self.http, "--grpc-port", self.grpc, "--party-port", self.party)
         command = [sys.executable, "-m", "serving", "--home", self.home, *ports]
         with (self.home / "log").open("ab") as log:
@@ -51,6 +56,10 @@ class Serving:
                 stdout=log,
                 stderr=log,
             )
+
+    def wait(self) -> None:
+        """Until it is ready."""
+        assert self.process is not None
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:

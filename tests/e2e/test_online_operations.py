@@ -1,4 +1,5 @@
-"""What operators see and do: a host's log and counters, its rates, an orderly end under load."""
+"""What operators see and do: a host's log and counters, its rates, answers of a host that are used
+again, an orderly end under load."""
 
 import json
 import signal
@@ -9,22 +10,35 @@ import urllib.error
 import pytest
 
 from tests.e2e import made_servings
-from tests.e2e.made_servings import asked, key
+from tests.e2e.made_servings import SERVICE, asked, key
 from tests.e2e.servings import get, post
 
 pytestmark = pytest.mark.timeout(200)
 
 
-@pytest.fixture
-def pair(tmp_path):
-    guest, host = made_servings.pair(tmp_path, {"lame_duck_ms": 1000}, {})
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    options = {"lame_duck_ms": 1000, "party_ms": 500, "adapter_ms": 400}
+    guest, host = made_servings.pair(tmp_path_factory.mktemp("operated"), options, {})
+    made_servings.start(host, guest)
     for serving in (host, guest):
-        serving.start()
         made_servings.load(serving)
-    made_servings.bind(guest, "1")
     yield guest, host
     for serving in (guest, host):
         serving.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def pair(started):
+    """Both up, whatever the test before did, and bound anew without a policy."""
+    guest, host = started
+    made_servings.start(*(serving for serving in started if serving.process.poll() is not None))
+    deadline = time.monotonic() + 10
+    while get(f"{guest.url}/v2/models/{SERVICE}/ready")[0] == 503:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    made_servings.bind(guest, "1", policy={})
+    return guest, host
 
 
 def ask(guest, row, **head):
@@ -56,6 +70,41 @@ def test_a_host_sees_who_asked_and_limits_how_often(pair):
     assert codes[:2] == [0, 0]
     assert 2124 in codes
     assert set(codes) == {0, 2124}
+    assert host.manage("rate", source=source, rows_per_second=0)[0] == 200
+
+
+def lookups(guest, outcome):
+    line = f'serving_cache_lookups_total{{cache="answers",outcome="{outcome}"}} '
+    return float(get(f"{guest.url}/metrics")[1].partition(line)[2].split()[0])
+
+
+def test_earlier_answers_stand_in_for_a_host_that_is_gone(pair):
+    guest, host = pair
+    made_servings.bind(guest, "1", policy={"fallback": "cache"})
+    before = ask(guest, 7)
+    assert (before["retcode"], before["flag"]) == (0, 0)
+    host.stop(signal.SIGKILL)
+    told = ask(guest, 7)
+    assert (told["retcode"], told["flag"], told["data"]["fallback"]) == (0, 1, "cache")
+    assert told["data"]["score"] == before["data"]["score"]
+    assert ask(guest, 8)["retcode"] == 105
+    made_servings.load(guest)  # anew: answers of before are forgotten
+    assert ask(guest, 7)["retcode"] == 105
+
+
+def test_answers_are_used_again_only_where_the_policy_says_so(pair):
+    guest, host = pair
+    made_servings.bind(guest, "1")
+    scores = [ask(guest, 7)["data"]["score"] for _ in range(3)]
+    assert lookups(guest, "hit") == lookups(guest, "miss") == 0
+    made_servings.bind(guest, "1", policy={"reuse_s": 60})
+    scores += [ask(guest, 7)["data"]["score"] for _ in range(3)]
+    assert (lookups(guest, "hit"), lookups(guest, "miss")) == (2, 1)
+    assert len(set(scores)) == 1
+    host.stop(signal.SIGKILL)
+    assert ask(guest, 7)["flag"] == 0  # still as good as asked
+    assert ask(guest, 8)["retcode"] == 105
+    assert guest.status()["services"][0]["service_id"] == SERVICE
 
 
 def test_a_serving_that_is_stopped_answers_all_it_took_before_it_was_not_ready(pair):

@@ -26,8 +26,8 @@ GROWTH_MB = 100
 def pair(tmp_path_factory):
     options = {"in_flight": ROOM}
     guest, host = made_servings.pair(tmp_path_factory.mktemp("flooded"), options, options)
+    made_servings.start(host, guest)
     for serving in (host, guest):
-        serving.start()
         made_servings.load(serving)
     made_servings.bind(guest, "1")
     yield guest, host

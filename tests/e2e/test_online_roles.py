@@ -50,8 +50,7 @@ def site(tmp_path_factory):
     endpoint = {"ip": "127.0.0.1", "port": proxies[1].party, "useSSL": True}
     table = {"route_table": {PARTIES["host"]: {"default": [endpoint]}}}
     (proxies[0].home / "serving" / "route_table.json").write_text(json.dumps(table))
-    for process in (host, guest, proxies[1], proxies[0]):  # a proxy is ready with its server
-        process.start()
+    made_servings.start(host, guest, *proxies)
     for server in (host, guest):
         made_servings.load(server)
     made_servings.bind(guest, "1")
@@ -91,22 +90,13 @@ def packet(source="9999", target="10000"):
     )
 
 
-def test_a_request_passes_both_proxies_and_scores_as_without(site, tmp_path):
+def test_a_request_passes_both_proxies_and_has_its_score(site):
     _, host, proxy, _ = site
     told = ask(proxy)
     assert told["retcode"] == 0
+    assert told["data"]["score"] == pytest.approx(made_servings.score(7), abs=1e-9)
     logged = (host.home / "serving" / "logs" / "access.log").read_text().splitlines()
     assert json.loads(logged[-1])["party"] == "9999"
-    alone = made_servings.pair(tmp_path, {}, {})
-    try:
-        for serving in alone[::-1]:
-            serving.start()
-            made_servings.load(serving)
-        made_servings.bind(alone[0], "1")
-        assert told["data"]["score"] == ask(alone[0])["data"]["score"]
-    finally:
-        for serving in alone:
-            serving.stop(signal.SIGKILL)
 
 
 def test_batches_faults_and_the_case_id_pass_too(site):

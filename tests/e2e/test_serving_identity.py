@@ -136,8 +136,8 @@ def renewable(tmp_path):
     endpoint = {"ip": "127.0.0.1", "port": host.party, "useSSL": True}
     table = {"route_table": {"10000": {"serving": [endpoint]}}}
     (guest.home / "serving" / "route_table.json").write_text(json.dumps(table))
+    made_servings.start(host, guest)
     for serving in (host, guest):
-        serving.start()
         made_servings.load(serving)
     made_servings.bind(guest, "1")
     yield guest, host, tmp_path / "ca"
