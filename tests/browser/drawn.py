@@ -10,6 +10,8 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 PATIENCE_S = 20
+DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Evaluated, it waits until what was changed is drawn."""
 
 
 def until(read: Callable[[], Any], wanted: Any) -> None:

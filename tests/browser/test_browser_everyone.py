@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 import fateboard
 from tests.browser.conftest import BoardSite, Shown, check_axe
-from tests.browser.drawn import block, on, series, until, walk
+from tests.browser.drawn import DRAWN, block, on, series, until, walk
 from tests.browser.shown_flow import COMPARED, LONG, NASTY, SHOWN
 
 JOB = {"job_id": SHOWN, "role": "guest", "party_id": "9999"}
@@ -25,7 +25,6 @@ def details(component: str, **query: str) -> str:
     return "#/details?" + "&".join(f"{name}={value}" for name, value in parts.items())
 
 
-DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 LOOKS: tuple[tuple[Any, int], ...] = (("dark", 390), ("light", 1440))
 COMPONENTS = {
     details("hetero_secure_boost_0"): '[data-node="0"]',

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from fateboard.testing.scripted_serving import KNOWN, NEW, OLD, SCORE, named
 from tests.browser.conftest import BoardSite, Pages, check_axe
+from tests.browser.drawn import DRAWN
 
 SERVICE = "[data-service=tumour]"
 
@@ -50,11 +51,10 @@ def test_only_a_site_with_a_serving_has_the_page(board: BoardSite) -> None:
     expect(page.get_by_role("link", name="Serving")).to_have_attribute("aria-current", "page")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_services_and_their_traffic(board: BoardSite, serving: Any, theme: Any) -> None:
+def test_services_and_their_traffic(board: BoardSite, serving: Any) -> None:
     serving.problems = ["a model could not be restored"]
     serving.parties["10001"] = False
-    page = board.page("#/serving", color_scheme=theme)
+    page = board.page("#/serving", color_scheme="dark")
     card = page.locator(SERVICE)
     expect(card.locator(".sv-share")).to_have_text(["100%"])
     expect(card).to_contain_text("600 in 2 min")
@@ -66,6 +66,8 @@ def test_services_and_their_traffic(board: BoardSite, serving: Any, theme: Any) 
     expect(page.get_by_text("a model could not be restored")).to_be_visible()
     card.get_by_role("button", name="Show the chart").click()
     expect(card.locator("[data-kind=traffic] canvas")).to_be_visible()
+    check_axe(page)
+    page.emulate_media(color_scheme="light")
     check_axe(page)
     serving.parties["10001"] = True
     expect(page.get_by_text("party 10001 answers")).to_be_visible()
@@ -218,12 +220,14 @@ def test_a_serving_that_dies_is_told_and_comes_back(
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-@pytest.mark.parametrize("width", [1024, 390])
-def test_narrow_pages_and_chinese(board: BoardSite, serving: Any, width: int) -> None:
-    page = board.page("#/serving", viewport={"width": width, "height": 800}, locale="zh-CN")
+def test_narrow_pages_and_chinese(board: BoardSite, serving: Any) -> None:
+    page = board.page("#/serving", locale="zh-CN")
     for tab in ("服务", "模型", "试一个请求"):
         page.get_by_role("tab", name=tab).click()
         expect(page.get_by_role("tab", name=tab)).to_have_attribute("aria-selected", "true")
         expect(page.locator(".spinner")).to_have_count(0)
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        for width in (1024, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.evaluate(DRAWN)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
         check_axe(page)
