@@ -58,23 +58,26 @@ class AccessLog:
         self,
         party: str,
         *,
-        case_id: str,
+        cases: list[str],
         version: str,
         rows: int,
         code: int,
         message: str,
         seconds: float,
     ) -> None:
-        """Another party's call. party: "" of one that may not ask."""
+        """Another party's call. party: "" of one that may not ask. cases: the guest's requests
+        whose rows came together."""
         told: dict[str, Any] = {
             "time": round(time.time(), 3),
             "door": "party",
             "party": party,
-            "case": case_id,
+            "case": cases[0],
             "code": code,
             "ms": round(seconds * 1000, 3),
             "rows": rows,
         }
+        if len(cases) > 1:
+            told["cases"] = cases
         if version:
             told["version"] = version
         if message:

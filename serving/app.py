@@ -25,7 +25,7 @@ from serving.inference import Inference
 from serving.limits import Limits
 from serving.managers import Managers
 from serving.model_life import ModelLife
-from serving.process import LOOPBACK, Process, grpc_server, listen
+from serving.process import LOOPBACK, Process, listen
 from serving.registry import Registry
 from serving.routes import Endpoint, Routes, address
 from serving.settings import Settings
@@ -110,7 +110,7 @@ class Serving(Process):
 
     def _site_server(self) -> grpc.aio.Server:
         """For this site's own fateflow, clients and, in the role ``server``, its proxy."""
-        settings, (server, gate) = self.settings, grpc_server(self.settings)
+        settings, (server, gate) = self.settings, self.grpc_server()
         managers = Managers(settings.managers)
         handlers = [
             grpc_doors.inference_service(settings, self.inference, self.limits, self.access, gate),
@@ -128,7 +128,7 @@ class Serving(Process):
         return server
 
     def _for_parties(self) -> grpc.aio.Server:
-        server, gate = grpc_server(self.settings)
+        server, gate = self.grpc_server()
         server.add_generic_rpc_handlers(
             (
                 grpc_doors.party_service(self.desk.answer, gate),

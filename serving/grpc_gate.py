@@ -53,6 +53,11 @@ class Gate(grpc.GenericRpcHandler):
         self._calls, self._since = 0, 0.0
         self._each_s = 0.0
 
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for their turn."""
+        return len(self._waiting)
+
     def service(self, _: Any) -> None:
         self.arrived += 1
 

@@ -12,12 +12,14 @@ from serving.registry import Loaded
 
 
 class Seen(msgspec.Struct):
-    """Of one call. party and model: once it is known that the party takes part in the model."""
+    """Of one call. party and model: once it is known that the party takes part in the model. cases:
+    of its rows, where they are of several requests."""
 
     command: str
     party: str = ""
     model: Loaded | None = None
     case_id: str = ""
+    cases: list[str] = []
     rows: int = 0
     code: int = 0
     message: str = ""
@@ -44,7 +46,7 @@ class GuestCalls:
                 self.measures.record(source, seen.code, seconds, blocked=blocked)
         self.access.asked(
             seen.party,
-            case_id=seen.case_id,
+            cases=seen.cases or [seen.case_id],
             version=version,
             rows=seen.rows,
             code=seen.code,

@@ -47,6 +47,7 @@ class Asked(msgspec.Struct):
     setup: dict[str, bytes]
     compares: bool = False
     legacy: bool = False
+    cases: list[str] = []
 
 
 class HostDesk:
@@ -100,7 +101,7 @@ class HostDesk:
     ) -> bytes:
         """Raises ServingFault."""
         asked = read(packet, self.settings.most_rows)
-        seen.case_id, seen.rows = asked.case_id, len(asked.ids)
+        seen.case_id, seen.rows, seen.cases = asked.case_id, len(asked.ids), asked.cases
         self.calls.check_rate(model, len(asked.ids))
         with self.limits.one():
             await asking.turn()
@@ -200,7 +201,7 @@ def read(packet: pb.Packet, most: int) -> Asked:
         raise ServingFault(
             Code.BAD_PARAMETER, f"{len(rows)} rows in a batch; this host takes {most}"
         )
-    asked = Asked([], [], [], case_id, False, *ours)
+    asked = Asked([], [], [], case_id, False, *ours, cases=_cases(body, len(rows)))
     for row in rows:
         index = row.get("index") if isinstance(row, dict) else None
         if not isinstance(index, int) or isinstance(index, bool):
@@ -250,6 +251,14 @@ def _ours(body: dict[str, Any]) -> tuple[list[str], str, dict[str, bytes]]:
         except (binascii.Error, ValueError, TypeError):
             raise ServingFault(Code.BAD_PARAMETER, "x_setup is not base64") from None
     return capabilities, key if isinstance(key, str) else "", contents
+
+
+def _cases(body: dict[str, Any], count: int) -> list[str]:
+    """Case ids of the rows, where they are of several requests; what is no list of them is left."""
+    given = body.get(packets.CASES)
+    if not isinstance(given, list) or len(given) != count:
+        return []
+    return [case[:256] for case in given if isinstance(case, str)]
 
 
 def _not_loaded(key: ModelKey) -> ServingFault:

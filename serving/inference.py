@@ -99,9 +99,11 @@ class Inference:
         ):
             raise fault
         quick = quick and not model.plan.is_sealed
+        started = time.perf_counter()
         answer: Answer = await _computed(
             scoring.merged, model, binding, own, call.rows, parts, quick=quick
         )
+        self.measures.stages.labels("merge").observe(time.perf_counter() - started)
         if answer.fallback:
             self.measures.fallbacks.labels(call.service_id, answer.fallback).inc()
         hit_rate = self.measures.hit_rate.labels(call.service_id)

@@ -95,6 +95,12 @@ class Measures:
             **where,
         )
         self.in_flight = Gauge("serving_in_flight", "Requests being answered", **where)
+        self.waiting = Gauge(
+            "serving_waiting",
+            "Rows waiting for their group to be sent (group), calls for their turn (turn)",
+            ["what"],
+            **where,
+        )
         self.refused = Counter("serving_refused", "Requests refused for overload", **where)
         self.lookups = Counter(
             "serving_cache_lookups",

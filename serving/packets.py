@@ -25,6 +25,7 @@ LARGEST = 32 << 20
 CAPABILITIES, KEY, SETUP = "x_cap", "x_key", "x_setup"
 COLUMNS, NEEDS_SETUP = "x_columns", "x_needs_setup"
 KEPT, KEPT_PART = "x_kept", "x_kept_part"
+CASES = "x_cases"
 """Keys of ours in the JSON; FATE-Serving ignores keys that it does not know."""
 METHOD = "/com.webank.ai.fate.api.networking.proxy.DataTransferService/unaryCall"
 

@@ -84,13 +84,17 @@ class Peers:
         rows: list[Row],
         *,
         columns: bool = False,
+        cases: list[str] | None = None,
     ) -> HostAnswer:
-        """One call over the wire. columns: all rows' answers may come as columns.
+        """One call over the wire. columns: all rows' answers may come as columns. cases: the rows'
+        own case ids, where they are of several requests.
 
         Raises ServingFault: 105, 106, 124, 2xxx.
         """
         offered = [*([scoring.COLUMNS] if columns else []), forms.LEVEL_1]
         extra: dict[str, Any] = {packets.CAPABILITIES: offered} if self.settings.compact else {}
+        if cases:
+            extra[packets.CASES] = cases
         packet = await self._sent(model, remote, call, rows, extra)
         try:
             return packets.answer(packet, len(rows))
@@ -210,6 +214,11 @@ class Peers:
         """A model was unloaded: nothing of it is kept for calls to come."""
         self._lanes = {pair: lane for pair, lane in self._lanes.items() if pair[0] != key}
 
+    @property
+    def waiting(self) -> int:
+        """Rows that wait for their group."""
+        return sum(len(lane.waiting) for lane in self._lanes.values())
+
     def states(self) -> dict[str, bool]:
         """Which parties that were asked answer."""
         return {party: link.is_up for party, link in self._links.items()}
@@ -234,7 +243,7 @@ class Lane:
     def __init__(self, peers: Peers, model: Loaded, remote: Remote) -> None:
         self.peers, self.model, self.remote = peers, model, remote
         self._most = min(peers.settings.micro_batch_rows, peers.settings.most_rows)
-        self._waiting: list[Waiting] = []
+        self.waiting: list[Waiting] = []
         self._under_way = 0
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -243,9 +252,9 @@ class Lane:
         """The host's part of a row. Raises ServingFault."""
         loop = asyncio.get_running_loop()
         waiting = Waiting(call, row, loop.create_future())
-        self._waiting.append(waiting)
+        self.waiting.append(waiting)
         settings = self.peers.settings
-        if not self._under_way or len(self._waiting) >= self._most:
+        if not self._under_way or len(self.waiting) >= self._most:
             self._flush()
         elif self._timer is None:
             self._timer = loop.call_later(settings.micro_batch_ms / 1000, self._flush)
@@ -259,8 +268,8 @@ class Lane:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        there = [waiting for waiting in self._waiting if not waiting.future.done()]
-        group, self._waiting = there[: self._most], there[self._most :]
+        there = [waiting for waiting in self.waiting if not waiting.future.done()]
+        group, self.waiting = there[: self._most], there[self._most :]
         if not group:
             return
         self._under_way += 1
@@ -275,7 +284,8 @@ class Lane:
         )
         rows = [waiting.row for waiting in group]
         try:
-            found = await self.peers.send(self.model, self.remote, call, rows)
+            cases = [waiting.call.case_id for waiting in group] if len(group) > 1 else None
+            found = await self.peers.send(self.model, self.remote, call, rows, cases=cases)
         except ServingFault as fault:
             if len(group) > 1 and fault.code == of_host(Code.BAD_PARAMETER):
                 # One bad row must not cost the others theirs: each is asked for by itself.
@@ -295,7 +305,7 @@ class Lane:
                     waiting.future.set_result(part)
         finally:
             self._under_way -= 1
-            if self._waiting:
+            if self.waiting:
                 self._flush()
 
     async def _sent_alone(self, waiting: Waiting) -> None:

@@ -54,6 +54,10 @@ class Process:
         secrets_path = Path(settings.auth_file) if settings.auth_file else None
         self.signer = Signer(read_auth(secrets_path), required=settings.auth, path=secrets_path)
         self.peers = Peers(settings, self.routes, self.certificates, self.measures, self.signer)
+        self._gates: list[Gate] = []
+        waiting = self.measures.waiting
+        waiting.labels("group").set_function(lambda: self.peers.waiting)
+        waiting.labels("turn").set_function(lambda: sum(gate.waiting for gate in self._gates))
 
     def servers(self) -> list[grpc.aio.Server]:
         """Bound, not yet started. Raises CannotStart."""
@@ -126,6 +130,18 @@ class Process:
         listen(server, host, settings.party_port, credentials, "--party-port")
         return server
 
+    def grpc_server(self) -> tuple[grpc.aio.Server, Gate]:
+        options = (
+            *_OPTIONS,
+            *grpc_gate.OPTIONS,
+            ("grpc.max_receive_message_length", self.settings.most_bytes),
+        )
+        server, gate = grpc.aio.server(options=options), Gate()
+        gate.watch()
+        self._gates.append(gate)
+        server.add_generic_rpc_handlers((gate,))
+        return server, gate
+
     async def _drain(self) -> None:
         """Not ready from now on, but answering for the lame-duck time: who balances load must see
         it first. Then nothing new is taken, and what is under way ends."""
@@ -146,18 +162,6 @@ class Process:
                     _log.exception("a changed file cannot be read")
             self.measures.certificate_ends.set(self.certificates.ends)
             await asyncio.sleep(FILES_EVERY_S)
-
-
-def grpc_server(settings: Settings) -> tuple[grpc.aio.Server, Gate]:
-    options = (
-        *_OPTIONS,
-        *grpc_gate.OPTIONS,
-        ("grpc.max_receive_message_length", settings.most_bytes),
-    )
-    server, gate = grpc.aio.server(options=options), Gate()
-    gate.watch()
-    server.add_generic_rpc_handlers((gate,))
-    return server, gate
 
 
 def listen(

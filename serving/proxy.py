@@ -43,7 +43,7 @@ from serving.managers import Managers
 from serving.packets import LARGEST
 from serving.party_auth import admit_source
 from serving.party_link import PartyLink
-from serving.process import Process, grpc_server, listen
+from serving.process import Process, listen
 from serving.routes import Routes, address
 from serving.settings import Settings
 
@@ -76,10 +76,10 @@ class Proxy(Process):
         )
         self._channel: Any = grpc.aio.insecure_channel(self._server.target, options=options)
         self._own = PartyLink(settings.party, (self._server,), None, settings.in_flight)
-        outside, gate = grpc_server(settings)
+        outside, gate = self.grpc_server()
         health = grpc_doors.health_service(lambda: not self.stopping)
         outside.add_generic_rpc_handlers((grpc_doors.party_service(self.from_party, gate), health))
-        inside, gate = grpc_server(settings)
+        inside, gate = self.grpc_server()
         own = grpc_doors.party_service(self.from_own, gate, Managers(settings.managers))
         inside.add_generic_rpc_handlers((own, health))
         listen(inside, settings.host, settings.proxy_port, None, "proxy_port")

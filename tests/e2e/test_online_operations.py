@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import urllib.error
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -71,6 +72,22 @@ def test_a_host_sees_who_asked_and_limits_how_often(pair):
     assert 2124 in codes
     assert set(codes) == {0, 2124}
     assert host.manage("rate", source=source, rows_per_second=0)[0] == 200
+
+
+def test_every_request_of_a_group_is_in_the_hosts_log(pair):
+    guest, host = pair
+    before = len(lines(host))
+    cases = [f"grouped-{i}" for i in range(60)]
+    with ThreadPoolExecutor(30) as clients:
+        told = list(clients.map(lambda case: ask(guest, 3, caseId=case), cases))
+    assert {one["retcode"] for one in told} == {0}
+    found = lines(host)[before:]
+    assert len(found) < len(cases)
+    assert sorted(case for one in found for case in one.get("cases", [one["case"]])) == sorted(
+        cases
+    )
+    assert 'serving_waiting{what="group"} 0.0' in get(f"{guest.url}/metrics")[1]
+    assert 'serving_stage_seconds_count{stage="merge"}' in get(f"{guest.url}/metrics")[1]
 
 
 def lookups(guest, outcome):

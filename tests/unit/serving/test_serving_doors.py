@@ -171,6 +171,15 @@ def test_a_host_counts_and_logs_whose_calls_it_answers_and_no_value(desk):
     assert sum(second["successQps"] for second in seconds) == 2
 
 
+def test_rows_of_several_requests_are_logged_by_each_case(desk):
+    rows = [{"index": i, "sendToRemoteFeatureData": {"id": str(i)}} for i in range(2)]
+    body = {"caseId": "a", "batchDataList": rows}
+    for cases in (["a", "b"], ["a"], "ab", [["a"], {}]):
+        asked(desk, packet({**body, "x_cases": cases}, command="batch"))
+    assert [one.get("cases") for one in logged(desk)] == [["a", "b"], None, None, None]
+    assert {one["case"] for one in logged(desk)} == {"a"}
+
+
 def test_a_row_that_fails_is_the_code_of_a_single_call(desk, monkeypatch):
     async def fetch(self, ids, columns):
         return [missing("table") for _ in ids]
