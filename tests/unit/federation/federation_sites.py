@@ -3,7 +3,6 @@
 import contextlib
 import http.server
 import json
-import socket
 import threading
 import time
 from pathlib import Path
@@ -135,9 +134,3 @@ class Sites:
 
 def envelope(number=0, src=GUEST_, dst=HOST_, job=JOB):
     return Envelope(job, "hetero_lr_0", 0, "lr.x", number, src, dst, "plain", "a sum", "float64[3]")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -6,11 +6,12 @@ import os
 
 import numpy as np
 import pytest
-from federation_sites import GUEST_, HOST_, JOB, TOKEN, envelope, free_port
+from federation_sites import GUEST_, HOST_, JOB, TOKEN, envelope
 
 from federation import audit
 from federation.errors import Cancelled, GatewayRefused, PeerFailed, Unreachable
 from federation.transport import mailbox
+from tests.ports import free_port
 from tests.threads import in_thread
 
 

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from federation_sites import GUEST_, HOST_, JOB, TOKEN, envelope, free_port
+from federation_sites import GUEST_, HOST_, JOB, TOKEN, envelope
 
 from federation import audit, token
 from federation.errors import Unreachable
@@ -20,6 +20,7 @@ from federation.transport import gateway_pb2 as pb
 from federation.transport.control import GatewayControl
 from federation.transport.local import GatewayTransport
 from federation.transport.spool import Record
+from tests.ports import free_port
 from tests.threads import in_thread
 
 PARTIES = [("guest", "9999"), ("host", "10000")]
