@@ -272,8 +272,13 @@ def address(page: str, job_id: str, role: str = "guest", party: str = "9999", **
     return f"#/{page}?" + "&".join(f"{name}={value}" for name, value in key.items())
 
 
+SETTLED = """() => Promise.allSettled(document.getAnimations()
+  .filter(one => one.effect.getTiming().iterations !== Infinity).map(one => one.finished))"""
+
+
 def check_axe(page: Page) -> None:
-    """axe finds nothing serious or critical."""
+    """axe finds nothing serious or critical, once no colour is on its way to another."""
+    page.evaluate(SETTLED)
     found = [
         f"{rule['id']}: {' '.join(map(str, node['target']))} {node['html'][:120]}"
         for rule in Axe().run(page).response["violations"]
