@@ -88,6 +88,10 @@ def test_a_failure_of_another_party_and_a_rerun(live: Live) -> None:
     expect(banner).to_have_count(0)
     host.reload()
     expect(host.locator(".drawer")).to_contain_text("attempt 2")
+    expect(host.locator(".ll", has_text="version 1 runs as host")).to_be_visible()
+    expect(host.locator(".ll", has_text="ERROR")).to_have_count(0)
+    host.get_by_label("Attempt whose log is shown").select_option("1")
+    expect(host.locator(".ll", has_text="ERROR").first).to_be_visible()
 
 
 def test_a_job_runs_before_the_readers_eyes(board: BoardSite) -> None:
