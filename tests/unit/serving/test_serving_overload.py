@@ -197,7 +197,6 @@ def test_refusals_do_not_wait_for_the_work_of_the_calls_before_them(asked_by_grp
     inference.go.set()
     codes, again = asked_by_grpc(400, inference)
     assert set(codes) == {0, Code.OVERLOAD}
-    assert codes.count(Code.OVERLOAD) > 100
     assert again == 0
 
 
