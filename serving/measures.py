@@ -42,95 +42,114 @@ class Measures:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        where: Any = {"registry": self.registry}
+        self._where: Any = {"registry": self.registry}
+        self._measure_requests()
+        self._measure_parties()
+        self._measure_state()
+        self._history: dict[str, deque[Second]] = {}
+        self._looked_up: dict[str, Lookups] = {}
+
+    def _measure_requests(self) -> None:
         self.requests = Counter(
-            "serving_requests", "Requests answered", ["service", "version", "code"], **where
+            "serving_requests", "Requests answered", ["service", "version", "code"], **self._where
         )
         self.seconds = Histogram(
             "serving_request_seconds",
             "From the request's arrival to its answer",
             ["service", "version"],
             buckets=BUCKETS_S,
-            **where,
+            **self._where,
         )
         self.rows = Histogram(
             "serving_batch_rows",
             "Rows of a request",
             ["service"],
             buckets=(1, 2, 5, 10, 20, 50, 100, 200, 300),
-            **where,
-        )
-        self.party_requests = Counter(
-            "serving_party_requests",
-            "Calls of other parties answered",
-            ["party", "version", "code"],
-            **where,
-        )
-        self.party_seconds = Histogram(
-            "serving_party_request_seconds",
-            "From another party's call to its answer",
-            ["party", "version"],
-            buckets=BUCKETS_S,
-            **where,
+            **self._where,
         )
         self.stages = Histogram(
-            "serving_stage_seconds", "Parts of a request", ["stage"], buckets=BUCKETS_S, **where
-        )
-        self.remote = Histogram(
-            "serving_remote_seconds",
-            "Calls to another party",
-            ["party"],
+            "serving_stage_seconds",
+            "Parts of a request",
+            ["stage"],
             buckets=BUCKETS_S,
-            **where,
+            **self._where,
         )
-        self.remote_errors = Counter(
-            "serving_remote_errors", "Failed calls to another party", ["party", "code"], **where
-        )
-        self.host_up = Gauge(
-            "serving_host_up", "1 while calls to the party succeed", ["party"], **where
-        )
-        self.certificate_ends = Gauge(
-            "serving_certificate_ends_seconds",
-            "When the certificate in force expires, since 1970; 0 without one",
-            **where,
-        )
-        self.in_flight = Gauge("serving_in_flight", "Requests being answered", **where)
-        self.waiting = Gauge(
-            "serving_waiting",
-            "Rows waiting for their group to be sent (group), calls for their turn (turn)",
-            ["what"],
-            **where,
-        )
-        self.refused = Counter("serving_refused", "Requests refused for overload", **where)
-        self.lookups = Counter(
-            "serving_cache_lookups",
-            "Features, or answers of hosts, that were at hand (hit) or were asked for (miss)",
-            ["cache", "outcome"],
-            **where,
-        )
+        self.refused = Counter("serving_refused", "Requests refused for overload", **self._where)
         self.hit_rate = Histogram(
             "serving_feature_hit_ratio",
             "Part of the model's features that a request brought",
             ["service"],
             buckets=(0.0, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0),
-            **where,
+            **self._where,
         )
-        self.loaded = Gauge(
-            "serving_model_loaded", "Models ready to answer", ["namespace", "version"], **where
-        )
-        self.swaps = Counter("serving_binds", "Binds carried out", ["service"], **where)
         self.fallbacks = Counter(
-            "serving_fallbacks", "Answers without a host", ["service", "kind"], **where
+            "serving_fallbacks", "Answers without a host", ["service", "kind"], **self._where
         )
         self.shadow = Histogram(
             "serving_shadow_difference",
             "Shadow version's score less the one answered, absolute",
             ["service"],
             buckets=(0.0, 1e-6, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.5, 1.0),
-            **where,
+            **self._where,
         )
-        self._history: dict[str, deque[Second]] = {}
-        self._looked_up: dict[str, Lookups] = {}
+
+    def _measure_parties(self) -> None:
+        self.party_requests = Counter(
+            "serving_party_requests",
+            "Calls of other parties answered",
+            ["party", "version", "code"],
+            **self._where,
+        )
+        self.party_seconds = Histogram(
+            "serving_party_request_seconds",
+            "From another party's call to its answer",
+            ["party", "version"],
+            buckets=BUCKETS_S,
+            **self._where,
+        )
+        self.remote = Histogram(
+            "serving_remote_seconds",
+            "Calls to another party",
+            ["party"],
+            buckets=BUCKETS_S,
+            **self._where,
+        )
+        self.remote_errors = Counter(
+            "serving_remote_errors",
+            "Failed calls to another party",
+            ["party", "code"],
+            **self._where,
+        )
+        self.host_up = Gauge(
+            "serving_host_up", "1 while calls to the party succeed", ["party"], **self._where
+        )
+        self.certificate_ends = Gauge(
+            "serving_certificate_ends_seconds",
+            "When the certificate in force expires, since 1970; 0 without one",
+            **self._where,
+        )
+        self.lookups = Counter(
+            "serving_cache_lookups",
+            "Features, or answers of hosts, that were at hand (hit) or were asked for (miss)",
+            ["cache", "outcome"],
+            **self._where,
+        )
+
+    def _measure_state(self) -> None:
+        self.in_flight = Gauge("serving_in_flight", "Requests being answered", **self._where)
+        self.waiting = Gauge(
+            "serving_waiting",
+            "Rows waiting for their group to be sent (group), calls for their turn (turn)",
+            ["what"],
+            **self._where,
+        )
+        self.loaded = Gauge(
+            "serving_model_loaded",
+            "Models ready to answer",
+            ["namespace", "version"],
+            **self._where,
+        )
+        self.swaps = Counter("serving_binds", "Binds carried out", ["service"], **self._where)
 
     def answered(self, service: str, version: str, code: int, seconds: float, rows: int) -> None:
         self.requests.labels(service, version, codes.label(code)).inc()
