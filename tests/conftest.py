@@ -1,5 +1,6 @@
 """Golden files: what a run must produce, kept under tests/golden and reviewed like code."""
 
+import gc
 import json
 import os
 import sys
@@ -24,6 +25,12 @@ def pytest_addoption(parser):
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite tests/golden from this run"
     )
+
+
+def pytest_collection_finish():
+    """Modules and tests live to the end: the collector need not look at them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
