@@ -1,4 +1,5 @@
-"""Golden files: what a run must produce, kept under tests/golden and reviewed like code."""
+"""What all tests share: golden files (what a run must produce, kept under tests/golden and reviewed
+like code), and how Python behaves while they run."""
 
 import gc
 import json

@@ -45,7 +45,7 @@ def wait_gone(pid):
     except ProcessLookupError:
         return
     try:
-        ended, _, _ = select.select([descriptor], [], [], 15)
+        ended, _, _ = select.select([descriptor], [], [], 60)
         assert ended
     finally:
         os.close(descriptor)
