@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -219,31 +220,37 @@ def cases(url: str, floor: str, home: Path, x: np.ndarray, seconds: float, pid: 
     for service, bar in (("lr", 20_000), ("trees", 5_000)):
         per_s = rows_per_second(batch, [batched(service, x, i) for i in range(10)], seconds)
         print(f"{service:6} batches of {BATCH}: {per_s:,.0f} rows/s  (bar {bar:,})")
-    overload(home, single, [request("lr", x, i) for i in range(500)], seconds, pid)
+    print("too much load, single lr requests:")
+    overload(home, single, [request("lr", x, i) for i in range(500)], 600, seconds, pid)
+    print(f"too much load, lr batches of {BATCH}:")
+    overload(home, batch, [batched("lr", x, i) for i in range(10)], 60, seconds, pid)
 
 
-def overload(home: Path, url: str, bodies: list[bytes], seconds: float, pid: int) -> None:
-    """Find the rate that is just sustained, then offer twice and five times as much over more
-    connections than the guest takes on, and see it return to normal. pid: the guest's."""
-    best, rate = 0.0, 400.0
+def overload(
+    home: Path, url: str, bodies: list[bytes], rate: float, seconds: float, pid: int
+) -> None:
+    """Find the rate that is just sustained, beginning with ``rate``; offer twice and five times as
+    much over more connections than the guest takes on; see it return to normal. pid: the guest's.
+    """
+    begun, best = rate, 0.0
     while True:
         found = measured(home, url, bodies, rate, seconds / 2)
-        good = found["codes"].get("0", 0) / (rate * seconds / 2)
+        good = found["codes"].get("0", 0) / int(rate * seconds / 2)
         if good < 0.99 or found["p99_ms"] > 250:
             break
         best, rate = found["rate"], rate * 1.25
-    print(f"lr sustained: {best:.0f}/s; the guest holds {resident_mb(pid):.0f} MB")
+    print(f"   sustained: {best:.0f}/s; the guest holds {resident_mb(pid):.0f} MB")
     for times in (2, 5):
         found = measured(home, url, bodies, best * times, seconds / 2, connections=CROWD)
         goodput = found["rate"] * found["codes"].get("0", 0) / sum(found["codes"].values())
         print(
-            f"lr at {times} x, {CROWD} connections: goodput {goodput:.0f}/s ({goodput / best:.0%}),"
-            f" refused in p50 {found.get('refused_p50_ms', 0):.0f}"
-            f" p99 {found.get('refused_p99_ms', 0):.0f} ms,"
-            f" codes {found['codes']}; {resident_mb(pid):.0f} MB"
+            f"   {times} x over {CROWD} connections: goodput {goodput:.0f}/s"
+            f" ({goodput / best:.0%}), refused in p50 {found.get('refused_p50_ms', 0):.0f}"
+            f" p99 {found.get('refused_p99_ms', 0):.0f} ms, codes {found['codes']};"
+            f" {resident_mb(pid):.0f} MB; the load alone took {found['cores']:.2f} cores"
         )
-        told = load(home, url, bodies, 300, 2.0, warm_up_s=0.0)
-        print(f"   right after it   300/s  {told}")
+        told = load(home, url, bodies, begun / 2, 2.0, warm_up_s=0.0)
+        print(f"   right after it: {told}")
 
 
 def resident_mb(pid: int) -> float:
@@ -279,7 +286,11 @@ def measured(
     }  # fmt: skip
     options = [f"--{name}={value}" for name, value in given.items()]
     command = [sys.executable, "-m", "serving.load", url, str(path), "--json", *options]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    after, took = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begun
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {**found, "cores": cpu_s / took}
 
 
 def rows_per_second(url: str, bodies: list[bytes], seconds: float) -> float:

@@ -73,13 +73,17 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[bytes] | None = None
         self._came = bytearray()
 
+    async def open(self) -> None:
+        """Raises OSError."""
+        if self._transport is None:
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: self, self.host, self.port)
+
     async def ask(self, body: bytes) -> bytes:
         """The answer's body. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        if self._transport is None:
-            await loop.create_connection(lambda: self, self.host, self.port)
+        await self.open()
         assert self._transport is not None
-        self._answer = loop.create_future()
+        self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(self._head + str(len(body)).encode() + b"\r\n\r\n" + body)
         try:
             return await self._answer
@@ -125,7 +129,7 @@ async def run(
 ) -> Outcome:
     """Send ``rate`` requests a second for some seconds.
 
-    Raises ValueError for an address that is not this machine's.
+    Raises ValueError for an address that is not this machine's, OSError if nobody listens there.
     """
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
@@ -134,6 +138,7 @@ async def run(
     free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
     made = [Connection(host, port, parts.path) for _ in range(connections)]
     for connection in made:
+        await connection.open()  # one by one: connecting is not what is measured
         free.put_nowait(connection)
     outcome = Outcome([], [], {}, seconds, [])
     codes: Counter[str] = Counter()
