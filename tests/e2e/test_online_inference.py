@@ -273,7 +273,7 @@ def test_a_host_that_swallows_everything_is_given_up_in_time(bound, world):
             assert time.monotonic() - started < PARTY_MS / 1000 * 1.1 + 0.2
         started = time.monotonic()
         told = ask(guest, asked)
-        assert time.monotonic() - started < 0.1
+        assert time.monotonic() - started < PARTY_MS / 1000 / 2
         assert "breaker" in told["retmsg"]
     guest.routes(host.party)
     deadline = time.monotonic() + 8
