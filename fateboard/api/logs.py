@@ -28,13 +28,11 @@ def lines(job: str, role: str, party: str, kind: str) -> Response:
     end = asked.optional_number("end", 0, LARGEST)
     body, known = _wanted(job, role, party, kind), 0
     follower = board().hub.poller(f"job:{job}/{role}/{party}")
-    if isinstance(follower, JobPoller):
+    if isinstance(follower, JobPoller) and "attempt" not in body:  # an earlier one does not grow
         which = (kind, str(body["component_name"]))
-        if (
-            begin != -1 and "attempt" not in body
-        ):  # who asks for the last line alone wants to know how many there are
+        if begin != -1:  # who asks for the last line alone wants to know how many there are
             follower.follow(*which)
-        known = 0 if "attempt" in body else follower.totals.get(which, 0)
+        known = follower.totals.get(which, 0)
     return answer(logs.lines(board().flow, body, begin, end, known))
 
 

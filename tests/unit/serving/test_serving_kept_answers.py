@@ -28,6 +28,14 @@ REMOTE = Remote("host", "10000", ModelKey("host#10000#m", "1"))
 GONE = ServingFault(Code.NETWORK, "host 10000 remote error : no answer in time")
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """Of what is kept; it stands still."""
+    found = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("serving.cache.time", SimpleNamespace(monotonic=lambda: found.now))
+    return found
+
+
 class Plan:
     is_sealed = False
 
@@ -134,34 +142,28 @@ def test_the_last_answer_stands_in_for_a_host_that_is_absent():
     asyncio.run(run())
 
 
-def test_an_answer_grows_too_old(monkeypatch):
+def test_an_answer_grows_too_old(clock):
     host = Host()
     answers = kept(host)
-    now = 1000.0
-    monkeypatch.setattr("serving.cache.time", SimpleNamespace(monotonic=lambda: now))
 
     async def run():
-        nonlocal now
         loaded = model()
         await answers.ask(loaded, REMOTE, call("a"), FALLBACK)
         host.fault = GONE
-        now += FALLBACK.fallback_s - 1
+        clock.now += FALLBACK.fallback_s - 1
         assert values(await answers.ask(loaded, REMOTE, call("a"), FALLBACK)) == [1]
-        now += 2
+        clock.now += 2
         with pytest.raises(ServingFault):
             await answers.ask(loaded, REMOTE, call("a"), FALLBACK)
 
     asyncio.run(run())
 
 
-def test_an_answer_is_used_again_and_equal_questions_are_one(monkeypatch):
+def test_an_answer_is_used_again_and_equal_questions_are_one(clock):
     host = Host()
     answers = kept(host)
-    now = 1000.0
-    monkeypatch.setattr("serving.cache.time", SimpleNamespace(monotonic=lambda: now))
 
     async def run():
-        nonlocal now
         loaded = model()
         host.pause = lambda _: asyncio.sleep(0.02)
         same = [answers.ask(loaded, REMOTE, call("a"), REUSE) for _ in range(20)]
@@ -170,10 +172,10 @@ def test_an_answer_is_used_again_and_equal_questions_are_one(monkeypatch):
         found = await answers.ask(loaded, REMOTE, call("bb", "a", "nobody"), REUSE)
         assert values(found) == [2, 1, 113]
         assert host.asked[1:] == [["bb", "nobody"]]
-        now += 1.5
+        clock.now += 1.5
         await answers.ask(loaded, REMOTE, call("nobody", "bb"), REUSE)
         assert host.asked[2:] == [["nobody"]]  # what was missing may have come
-        now += REUSE.reuse_s
+        clock.now += REUSE.reuse_s
         await answers.ask(loaded, REMOTE, call("a"), REUSE)
         assert host.asked[3:] == [["a"]]
         assert (answers.lookups.hits, answers.lookups.misses) == (19 + 1 + 1, 1 + 2 + 1 + 1)
