@@ -30,7 +30,7 @@ PROBE_S = 0.5
 PROBE_LIMIT_S = 0.5
 CALLS_END_S = 10.0
 _HEALTH = "/grpc.health.v1.Health/Check"
-_OPTIONS = (
+OPTIONS = (
     ("grpc.max_send_message_length", LARGEST),
     ("grpc.max_receive_message_length", LARGEST),
     ("grpc.keepalive_time_ms", 30_000),
@@ -40,6 +40,7 @@ _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.use_local_subchannel_pool", 1),
 )
+"""Of a channel to a serving: packets of any size, and soon connected again."""
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -121,7 +122,7 @@ class Way:
             return
         target = self.endpoint.target
         if not self.endpoint.secure:
-            self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+            self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
         else:
             own = self.identity
             if own is None:
@@ -132,7 +133,7 @@ class Way:
                 )
             name = ("grpc.ssl_target_name_override", certificate.host_name(self.party_id))
             credentials = grpc.ssl_channel_credentials(own.ca, own.key, own.certificate)
-            self._channel = grpc.aio.secure_channel(target, credentials, options=[*_OPTIONS, name])
+            self._channel = grpc.aio.secure_channel(target, credentials, options=[*OPTIONS, name])
         self._method = self._channel.unary_unary(
             METHOD,
             request_serializer=pb.Packet.SerializeToString,

@@ -40,9 +40,8 @@ from serving.http_door import (
 )
 from serving.limits import Limits
 from serving.managers import Managers
-from serving.packets import LARGEST
 from serving.party_auth import admit_source
-from serving.party_link import PartyLink
+from serving.party_link import OPTIONS, PartyLink
 from serving.process import Process, listen
 from serving.routes import Routes, address
 from serving.settings import Settings
@@ -70,11 +69,7 @@ class Proxy(Process):
 
     def servers(self) -> list[grpc.aio.Server]:
         settings = self.settings
-        options = (
-            ("grpc.max_send_message_length", LARGEST),
-            ("grpc.max_receive_message_length", LARGEST),
-        )
-        self._channel: Any = grpc.aio.insecure_channel(self._server.target, options=options)
+        self._channel: Any = grpc.aio.insecure_channel(self._server.target, options=OPTIONS)
         self._own = PartyLink(settings.party, (self._server,), None, settings.in_flight)
         outside, gate = self.grpc_server()
         health = grpc_doors.health_service(lambda: not self.stopping)
